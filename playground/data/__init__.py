@@ -1,0 +1,92 @@
+"""Data sets by name, all in one shape: uint8 pictures (N, C, H, W) and integer labels.
+
+Faces are drawn on first use (from their seeds, so always the same) and kept as one `.npz` in the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.data import faces, mnist
+from playground.data.mnist import DataError
+
+NAMES = ("mnist", "faces")
+CREDITS = {
+    "mnist": "MNIST: Yann LeCun, Corinna Cortes and Christopher J. C. Burges (1998), CC BY-SA 3.0",
+    "faces": "Cartoon faces drawn by this project from seeds, Apache-2.0",
+}
+FACES_DRAWN = {"train": 40_000, "test": 10_000}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures and labels.
+
+    Attributes:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,) classes, or (N, A) attribute indices.
+        heads: attribute → its values, in label order ({"digit": …} for MNIST).
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    heads: dict[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pictures(self, index: Tensor | slice) -> Tensor:
+        """float32 pictures in [0, 1]."""
+        return self.images[index].float() / 255
+
+
+def load(name: str, split: str = "train", progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """The data set `name` ("mnist" or "faces"), split "train" or "test"."""
+    if name == "mnist":
+        images, labels = mnist.load(split, progress)
+        heads = {"digit": mnist.LABELS}
+    elif name == "faces":
+        images, labels = _faces(split, progress)
+        heads = dict(faces.ATTRIBUTES)
+    else:
+        raise DataError(f"There is no data set {str(name)[:40]!r}. Known: {', '.join(NAMES)}.")
+    tensor = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    return Dataset(name, tensor, torch.from_numpy(labels.copy()), heads)
+
+
+def _faces(split: str, progress: Callable[[int, int], None] | None) -> tuple[np.ndarray, np.ndarray]:
+    seeds = (faces.TRAIN_SEEDS if split == "train" else faces.TEST_SEEDS)[: FACES_DRAWN[split]]
+    path = _cache() / f"faces-{split}-{len(seeds)}-{_fingerprint()}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["images"], stored["labels"]
+    parts = []
+    for start in range(0, len(seeds), 1000):
+        parts.append(faces.dataset(seeds[start : start + 1000]))
+        if progress:
+            progress(start + 1000, len(seeds))
+    images, labels = (np.concatenate(part) for part in zip(*parts))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part.npz")  # a killed process must not leave half a file under the final name
+    np.savez(partial, images=images, labels=labels)
+    partial.replace(path)
+    return images, labels
+
+
+def _fingerprint() -> str:
+    """Changes whenever the drawing does, so an old cache is never taken for the present faces."""
+    images, _ = faces.dataset(range(8))
+    return hashlib.sha256(images.tobytes()).hexdigest()[:12]
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "playground" / "faces"

@@ -1,0 +1,28 @@
+"""What is measured: plain functions, tensors in, floats out. They know torch and numpy and nothing else.
+
+A *feature* is a row of an (N, F) tensor, in practice the last hidden layer of a classifier trained in this project;
+no published score can be reproduced with it, but scores measured in the same features can be compared.
+"""
+
+from playground.metrics.diversity import histogram, mean_pairwise_distance, missing, total_variation
+from playground.metrics.frechet import frechet_distance, frechet_floor
+from playground.metrics.likelihood import bits_per_dimension, importance_bound
+from playground.metrics.memorisation import Memorisation, memorisation
+from playground.metrics.neighbours import Index
+from playground.metrics.prdc import Prdc, prdc
+
+__all__ = [
+    "Index",
+    "Memorisation",
+    "Prdc",
+    "bits_per_dimension",
+    "frechet_distance",
+    "frechet_floor",
+    "histogram",
+    "importance_bound",
+    "mean_pairwise_distance",
+    "memorisation",
+    "missing",
+    "prdc",
+    "total_variation",
+]

@@ -1,0 +1,112 @@
+"""The frozen judge: a small convolutional network per data set.
+
+It is trained once, apart from every generative model. Its penultimate layer is the feature space of the Fréchet
+distance and of precision and recall; its heads say whether a picture shows what was asked for. Scores in one judge's
+space can be compared with each other, never with published ones in Inception's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from playground.data import faces, mnist
+from playground.models.layers import conv_down
+from playground.training.recipe import Batch, Recipe, cosine
+
+
+class Classifier(nn.Module, PyTorchModelHubMixin):
+    """Convolutions, a feature vector, and one linear head per attribute.
+
+    Args:
+        shape: (C, H, W). heads: attribute → its values. widths: channels after each halving. features: F.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (1, 28, 28),
+        heads: Mapping[str, Sequence[str]] | None = None,
+        widths: Sequence[int] = (32, 64),
+        features: int = 64,
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.heads = {k: tuple(v) for k, v in (heads or {"digit": mnist.LABELS}).items()}
+        side = shape[1] // 2 ** len(widths)
+        self.trunk = nn.Sequential(
+            conv_down(shape[0], tuple(widths)), nn.Flatten(), nn.Linear(widths[-1] * side * side, features)
+        )
+        self.outputs = nn.ModuleDict({k: nn.Linear(features, len(v)) for k, v in self.heads.items()})
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] → (N, F)."""
+        return self.trunk(2 * x.to(next(self.parameters()).device) - 1)
+
+    def classify(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) → one (N, K) logits tensor per attribute, in the order of `heads`."""
+        return self.judge(self.features(x))
+
+    def judge(self, features: Tensor) -> list[Tensor]:
+        """Logits from features already computed."""
+        hidden = F.silu(features)
+        return [head(hidden) for head in self.outputs.values()]
+
+
+def load(folder: Path) -> Classifier:
+    """The network of a checkpoint folder."""
+    return Classifier.from_pretrained(str(folder), local_files_only=True, strict=True)
+
+
+def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
+    """Each batch moved by up to ±by pixels, the border repeated: cheap augmentation."""
+    dx, dy = torch.randint(-by, by + 1, (2,), generator=noise).tolist()
+    padded = F.pad(x, (by, by, by, by), mode="replicate")
+    return padded[..., by + dy : by + dy + x.shape[-2], by + dx : by + dx + x.shape[-1]]
+
+
+class ClassifierLearner:
+    """Cross-entropy, summed over the attributes."""
+
+    def __init__(self, model: Classifier, device: torch.device) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.modules: dict[str, nn.Module] = {"model": self.model}
+        adam = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"model": adam}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        x = shifted(batch.x, batch.noise, by=2).to(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logits = self.model.classify(x)
+        targets = batch.y.reshape(len(x), -1).unbind(1)
+        loss = sum(F.cross_entropy(out.float(), y) for out, y in zip(logits, targets))
+        self.optimizers["model"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers["model"].step()
+        return {"loss": loss.item()}
+
+    def save(self, folder: Path) -> None:
+        """Writes config.json and model.safetensors."""
+        self.model.save_pretrained(str(folder))
+
+
+RECIPES = (
+    Recipe(
+        name="classifier-mnist", family="classifier", data="mnist", images=480_000, batch=128, rate=cosine,
+        learner=lambda device: ClassifierLearner(Classifier(widths=(32, 64)), device),
+        title="Judge of digits", summary="Convolutional network that names digits; the metrics' feature space.",
+        year=1998, paper="LeCun et al., Proc. IEEE 1998",
+    ),
+    Recipe(
+        name="classifier-faces", family="classifier", data="faces", images=320_000, batch=64, rate=cosine,
+        learner=lambda device: ClassifierLearner(
+            Classifier((3, 64, 64), faces.ATTRIBUTES, widths=(24, 48, 96, 128), features=128), device
+        ),
+        title="Judge of faces", summary="Names every attribute of a drawn face; the metrics' feature space.",
+        year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",
+    ),
+)  # fmt: skip

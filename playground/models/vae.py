@@ -1,0 +1,245 @@
+"""Variational autoencoder, and the plain autoencoder beside it.
+
+An encoder maps a picture x to a Gaussian q(z|x) = N(μ(x), σ²(x)) over latents, a decoder maps z back to p(x|z), and
+both are trained to raise the evidence lower bound
+
+    log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)),     KL = ½ Σ (μ² + σ² − 1 − log σ²).
+
+The KL term packs the codes of all pictures into one standard normal, so any draw from it decodes to something. Leave
+it out and you have a plain autoencoder: better reconstructions, and holes between the codes.
+
+Kingma and Welling, "Auto-encoding variational Bayes", 2013; Rezende, Mohamed and Wierstra, 2014; the sharper bound
+is from Burda et al., "Importance weighted autoencoders", 2015; the learned decoder variance from Rybkin et al.,
+"σ-VAE", 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from playground.api import Field, Frame, Posterior
+from playground.models.layers import conv_down, conv_up, mlp
+from playground.sampling import generators, normal
+from playground.training.recipe import Batch, Recipe, cosine
+
+TEMPERATURE = Field(
+    "temperature", "float", 1.0, 0.0, 2.0, 0.05, label="Prior temperature",
+    info="Scales the noise: 0 is the average picture, above 1 strays where the decoder never learned.",
+)  # fmt: skip
+REPAIR_ROUNDS = 24
+
+
+class VAE(nn.Module, PyTorchModelHubMixin):
+    """Encoder, decoder and their Gaussian in between.
+
+    Args:
+        shape: (C, H, W) of a picture. latent_size: d. net: "mlp" or "conv". widths: hidden sizes, encoder order.
+        pixels: "bernoulli" (grey level = probability of white) or "gaussian" (one learned variance).
+        variational: False makes it a plain autoencoder (σ = 0, no KL).
+    """
+
+    controls = (TEMPERATURE,)
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (1, 28, 28),
+        latent_size: int = 2,
+        net: str = "mlp",
+        widths: Sequence[int] = (512, 256),
+        pixels: str = "bernoulli",
+        variational: bool = True,
+    ) -> None:
+        super().__init__()
+        self.shape, self.latent_size, self.pixels, self.variational = tuple(shape), latent_size, pixels, variational
+        build = {"mlp": _mlp_nets, "conv": _conv_nets}[net]
+        self.encoder, self.decoder = build(self.shape, latent_size, tuple(widths))
+        self.log_sigma_x = nn.Parameter(torch.zeros(()), requires_grad=pixels == "gaussian")
+        # Where the codes of the training pictures lie. For a VAE this is the prior's 0 and 1; a plain autoencoder
+        # has no prior, so its codes are shifted and scaled to mean 0 and deviation 1 by these.
+        self.register_buffer("code_mean", torch.zeros(latent_size))
+        self.register_buffer("code_std", torch.ones(latent_size))
+        self.register_buffer("kl_per_latent", torch.zeros(latent_size))  # nats, mean over training pictures
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """Standard normal (N, d), one stream per seed."""
+        return normal(seeds, (self.latent_size,))
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
+        temperature: float = 1.0,
+    ) -> Iterator[Frame]:
+        """One frame: the decoded (mean) picture of temperature · z."""
+        z = self.latents(seeds) if latents is None else latents
+        yield Frame(self.decode(temperature * z), state=z, info={"calls": 1})
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(N, d) → mean pictures (N, C, H, W) in [0, 1]."""
+        z = z.to(self.code_mean.device) * self.code_std + self.code_mean
+        return torch.sigmoid(self.decoder(z))
+
+    def encode(self, x: Tensor) -> Posterior:
+        """(N, C, H, W) → q(z|x), in the units of `decode`."""
+        mean, log_var = self._posterior(x.to(self.code_mean.device))
+        std = torch.exp(0.5 * log_var) if self.variational else torch.zeros_like(mean)
+        return Posterior((mean - self.code_mean) / self.code_std, std / self.code_std)
+
+    def repair(
+        self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None
+    ) -> Iterator[Frame]:
+        """Pseudo-Gibbs (Rezende et al. 2014, §6.2): encode, draw z, decode, put the known pixels back, again."""
+        x, mask = x.to(self.code_mean.device), mask.to(self.code_mean.device)
+        streams = generators(seeds)
+        guess = mask * x + (1 - mask) * self.decode(torch.zeros(len(x), self.latent_size))
+        for step in range(1, REPAIR_ROUNDS + 1):
+            q = self.encode(guess)
+            heat = 1 - step / REPAIR_ROUNDS  # the last rounds settle on the mean
+            z = q.mean + heat * q.std * normal(streams, (self.latent_size,)).to(q.mean.device)
+            guess = mask * x + (1 - mask) * self.decode(z)
+            yield Frame(guess, step, REPAIR_ROUNDS, state=z.cpu(), info={"calls": 2 * step})
+
+    def log_prob(self, x: Tensor, samples: int = 100, seed: int = 0) -> Tensor:
+        """Importance-weighted lower bound on log p(x) in nats, (N,) (Burda et al. 2015, eq. 8).
+
+        Args:
+            x: (N, C, H, W); binary for Bernoulli pixels. samples: K of the bound, ≥ 1. seed: of the draws from q.
+        """
+        x = x.to(self.code_mean.device)
+        mean, log_var = self._posterior(x)
+        noise = torch.Generator().manual_seed(seed)
+        weights = []
+        for _ in range(samples):
+            eps = torch.randn(mean.shape, generator=noise).to(mean.device)
+            z = mean + torch.exp(0.5 * log_var) * eps
+            log_q = -0.5 * (log_var + eps.square() + math.log(2 * math.pi)).sum(1)
+            log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+            weights.append(self._log_pixels(x, self.decoder(z)) + log_prior - log_q)
+        return torch.logsumexp(torch.stack(weights), 0) - math.log(samples)
+
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_var = self.encoder(2 * x - 1).chunk(2, dim=1)
+        return mean, log_var.clamp(-12, 6)
+
+    def _log_pixels(self, x: Tensor, logits: Tensor) -> Tensor:
+        """log p(x|z), (N,) nats."""
+        if self.pixels == "bernoulli":
+            return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+        squared = (x - torch.sigmoid(logits)).square() * torch.exp(-2 * self.log_sigma_x)
+        return -(0.5 * squared + self.log_sigma_x + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
+
+
+def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, 1)) per latent, in nats: (N, d) → (N, d) (Kingma and Welling 2013, appendix B)."""
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
+
+
+def load(folder: Path) -> VAE:
+    """The network of a checkpoint folder."""
+    return VAE.from_pretrained(str(folder), local_files_only=True, strict=True)
+
+
+def _mlp_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
+    pixels = math.prod(shape)
+    encoder = nn.Sequential(nn.Flatten(), mlp((pixels, *widths, 2 * d)))
+    return encoder, nn.Sequential(mlp((d, *widths[::-1], pixels)), nn.Unflatten(1, shape))
+
+
+def _conv_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
+    side = shape[1] // 2 ** len(widths)
+    inner = widths[-1] * side * side
+    encoder = nn.Sequential(conv_down(shape[0], widths), nn.Flatten(), nn.Linear(inner, 2 * d))
+    decoder = nn.Sequential(
+        nn.Linear(d, inner), nn.Unflatten(1, (widths[-1], side, side)), conv_up(widths[::-1], shape[0])
+    )
+    return encoder, decoder
+
+
+class VAELearner:
+    """Stochastic gradient ascent on the bound, the KL term faded in over the first tenth."""
+
+    def __init__(self, model: VAE, device: torch.device, lr: float = 1e-3) -> None:
+        self.model = model.to(device)
+        self.modules: dict[str, nn.Module] = {"model": self.model}
+        used = [p for p in model.parameters() if p.requires_grad]
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"model": torch.optim.Adam(used, lr)}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        model, x = self.model, batch.x
+        if model.pixels == "bernoulli":
+            x = (batch.uniform(*x.shape) < x).float()  # dynamic binarisation: a fresh draw every time
+        with torch.autocast(x.device.type, torch.bfloat16):
+            mean, log_var = model._posterior(x)
+        mean, log_var = mean.float(), log_var.float()
+        z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape) if model.variational else mean
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logits = model.decoder(z)
+        reconstruction = -model._log_pixels(x, logits.float()).mean()
+        kl = kl_to_prior(mean, log_var)
+        weight = min(1.0, batch.done / 0.1 + 0.01) if model.variational else 0.0
+        loss = reconstruction + weight * kl.sum(1).mean()
+        self._descend(loss)
+        self._remember_codes(mean.detach(), kl.detach())
+        return {"loss": loss.item(), "reconstruction": reconstruction.item(), "kl": kl.sum(1).mean().item()}
+
+    def _descend(self, loss: Tensor) -> None:
+        optimizer = self.optimizers["model"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1000.0)
+        optimizer.step()
+
+    def _remember_codes(self, mean: Tensor, kl: Tensor) -> None:
+        self.model.kl_per_latent.lerp_(kl.mean(0), 0.01)
+        if not self.model.variational:  # set while learning, applied at `save`: `decoder` works on raw codes
+            self.codes = (mean.mean(0), mean.std(0))
+
+    def save(self, folder: Path) -> None:
+        """Writes config.json and model.safetensors."""
+        if not self.model.variational:
+            self.model.code_mean.copy_(self.codes[0])
+            self.model.code_std.copy_(self.codes[1])
+        self.model.save_pretrained(str(folder))
+
+
+def _recipe(name: str, title: str, summary: str, data: str, images: int, batch: int, lr: float, **net: object) -> Recipe:
+    return Recipe(
+        name=name, family="vae", data=data, learner=lambda device: VAELearner(VAE(**net), device, lr),
+        images=images, batch=batch, rate=cosine, title=title, summary=summary,
+        year=2006 if net.get("variational") is False else 2013,
+        paper="Hinton and Salakhutdinov, Science 2006" if net.get("variational") is False else "arXiv:1312.6114",
+    )  # fmt: skip
+
+
+RECIPES = (
+    _recipe(
+        "ae-mnist", "Autoencoder, two numbers",
+        "A plain autoencoder that squeezes a digit into two numbers. Without a prior its codes leave holes.",
+        "mnist", 3_000_000, 256, 1e-3, latent_size=2, widths=(512, 256), variational=False,
+    ),
+    _recipe(
+        "vae-mnist-2d", "VAE, two latents",
+        "A variational autoencoder with two latents, so that its whole latent space fits on a map.",
+        "mnist", 6_000_000, 256, 1e-3, latent_size=2, widths=(512, 256),
+    ),
+    _recipe(
+        "vae-mnist", "VAE, forty latents",
+        "A variational autoencoder with forty latents for likelihood; it switches off those it does not need.",
+        "mnist", 12_000_000, 256, 1e-3, latent_size=40, widths=(640, 512),
+    ),
+    _recipe(
+        "vae-faces", "VAE of cartoon faces",
+        "A convolutional variational autoencoder of drawn faces with a learned pixel variance.",
+        "faces", 400_000, 64, 1e-3, shape=(3, 64, 64), latent_size=64, net="conv", widths=(32, 64, 96, 128),
+        pixels="gaussian",
+    ),
+)  # fmt: skip
