@@ -63,7 +63,9 @@ def _verified(path: Path, digest: str) -> bytes:
     try:
         raw = gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
-        raise DataError(f"{path} is not a readable gzip file ({error}). Delete it and run the command again.") from error
+        raise DataError(
+            f"{path} is not a readable gzip file ({error}). Delete it and run the command again."
+        ) from error
     if hashlib.md5(raw, usedforsecurity=False).hexdigest() != digest:
         raise DataError(f"{path} is not the official file (its digest differs). Delete it and run the command again.")
     return raw

@@ -1,10 +1,10 @@
 """What is measured: plain functions, tensors in, floats out. They know torch and numpy and nothing else.
 
-A *feature* is a row of an (N, F) tensor, in practice the last hidden layer of a classifier trained in this project;
-no published score can be reproduced with it, but scores measured in the same features can be compared.
+A *feature* is a row of an (N, F) tensor, in practice the last hidden layer of a classifier trained in this
+project. No published score can be reproduced with it, but scores measured in the same features can be compared.
 """
 
-from playground.metrics.diversity import histogram, mean_pairwise_distance, missing, total_variation
+from playground.metrics.diversity import confidence, histogram, mean_pairwise_distance, missing, total_variation
 from playground.metrics.frechet import frechet_distance, frechet_floor
 from playground.metrics.likelihood import bits_per_dimension, importance_bound
 from playground.metrics.memorisation import Memorisation, memorisation
@@ -16,6 +16,7 @@ __all__ = [
     "Memorisation",
     "Prdc",
     "bits_per_dimension",
+    "confidence",
     "frechet_distance",
     "frechet_floor",
     "histogram",

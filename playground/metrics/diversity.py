@@ -1,8 +1,8 @@
 """Variety: how far samples are apart, and which kinds of picture are missing.
 
 A mean pairwise distance below that of real data means the samples resemble one another. The histogram of a
-classifier's answers shows modes that were dropped; total variation ½ Σ |p − q| is the share of samples that would have
-to change class to mend it.
+classifier's answers shows modes that were dropped; total variation ½ Σ |p − q| is the share of samples that would
+have to change class to mend it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def histogram(classes: Tensor, count: int) -> Tensor:
 
 
 def total_variation(shares: Tensor, reference: Tensor | None = None) -> float:
-    """½ Σ |p − q| of two histograms (K,); the reference is uniform if not given. 0 if equal, 1 if disjoint."""
+    """½ Σ |p − q| of two histograms (K,), uniform if only one is given. 0 if equal, 1 if disjoint."""
     if reference is None:
         reference = torch.full_like(shares, 1 / len(shares))
     return (shares - reference).abs().sum().item() / 2
@@ -41,5 +41,5 @@ def missing(shares: Tensor) -> list[int]:
 
 
 def confidence(logits: list[Tensor]) -> Tensor:
-    """How sure a classifier is of each picture: largest probability, averaged over its heads. [(N, K)…] → (N,)."""
+    """Largest probability of each picture, averaged over a classifier's heads: [(N, K)…] → (N,)."""
     return torch.stack([head.double().softmax(1).max(1).values for head in logits]).mean(0)

@@ -2,11 +2,11 @@
 
     FD² (the number everyone reports) = ‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½)
 
-which is the squared 2-Wasserstein distance of N(μ_a, Σ_a) and N(μ_b, Σ_b) (Dowson and Landau 1982). On Inception
-features it is called FID (Heusel et al. 2017, https://arxiv.org/abs/1706.08500).
+which is the squared 2-Wasserstein distance of N(μ_a, Σ_a) and N(μ_b, Σ_b) (Dowson and Landau 1982). On
+Inception features it is called FID (Heusel et al. 2017, https://arxiv.org/abs/1706.08500).
 
-Two things to know. It is biased: two halves of the *same* data give a distance above zero which grows as N falls, so
-it is shown beside, and divided by, that floor at the same N. And it sees only two moments.
+Two things to know. It is biased: two halves of the *same* data give a distance above zero which grows as N falls,
+so it is shown beside, and divided by, that floor at the same N. And it sees only two moments.
 """
 
 from __future__ import annotations
@@ -20,18 +20,23 @@ from playground.metrics.distances import check_features
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
-    """Fréchet distance of two sets of features, (N, F) and (M, F) with N, M ≥ 2. At least 0; 0 for equal sets."""
+    """Fréchet distance of features (N, F) and (M, F), N, M ≥ 2; in [0, ∞), 0 for equal sets."""
     a, b = check_features(features_a=features_a, features_b=features_b)
-    return frechet_from_moments(a.mean(0), torch.cov(a.T).reshape(a.shape[1], -1), b.mean(0),
-                                torch.cov(b.T).reshape(b.shape[1], -1))  # fmt: skip
+    return frechet_from_moments(*moments(a), *moments(b))
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (F,) and unbiased covariance (F, F) of (N, F)."""
+    width = features.shape[1]
+    return features.mean(0), torch.cov(features.T).reshape(width, width)  # cov of one feature is a scalar
 
 
 def frechet_from_moments(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
     """The same from means (F,) and covariances (F, F), float64.
 
-    tr (Σ_a Σ_b)^½ is the sum of the roots of the eigenvalues of S Σ_b S with S = Σ_a^½. That matrix is symmetric and
-    positive semi-definite, so `eigh` finds its eigenvalues to machine precision even where a covariance is singular
-    (fewer samples than features), where a general matrix square root fails.
+    tr (Σ_a Σ_b)^½ is the sum of the roots of the eigenvalues of S Σ_b S with S = Σ_a^½. That matrix is symmetric
+    and positive semi-definite, so its eigenvalues are found to machine precision even where a covariance is
+    singular (fewer samples than features), where a general matrix square root fails.
     """
     root_a = symmetric_root(cov_a)
     eigenvalues = torch.linalg.eigvalsh(root_a @ cov_b @ root_a)

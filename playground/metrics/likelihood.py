@@ -4,7 +4,8 @@ With z_k ~ q(z|x) and log w_k = log p(x, z_k) − log q(z_k|x),
 
     log p(x) ≥ E[ log 1/K Σ_k w_k ] ≥ ELBO
 
-which tightens as K grows (Burda, Grosse and Salakhutdinov 2016, https://arxiv.org/abs/1509.00519). K = 1 is the ELBO.
+which tightens as K grows (Burda, Grosse and Salakhutdinov 2016, https://arxiv.org/abs/1509.00519). K = 1 is the
+ELBO.
 """
 
 from __future__ import annotations

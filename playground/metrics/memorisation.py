@@ -1,15 +1,15 @@
 """Has the model learnt the pictures by heart?
 
-The distance d of a sample to its nearest training picture says nothing by itself. Real pictures the model has never
-seen (held out) show how near to the training set an honest picture lies. Were the samples fresh draws from the same
-distribution, both sets of distances would have the same distribution:
+The distance d of a sample to its nearest training picture says nothing by itself. Real pictures the model has
+never seen (held out) show how near to the training set an honest picture lies. Were the samples fresh draws from
+the same distribution, both sets of distances would have the same distribution:
 
-    AUC = P(d_sample < d_held-out) + ½ P(equal)          ½ if honest, → 1 for copies
-    share within q = P(d_sample < q-quantile of d_held-out)   q if honest, → 1 for copies
+    AUC            = P(d_sample < d_held-out) + ½ P(equal)         ½ if honest, → 1 for copies
+    share within q = P(d_sample < q-quantile of d_held-out)        q if honest, → 1 for copies
 
 AUC is the Mann–Whitney U statistic over its maximum; the test is that of Meehan, Chaudhuri and Dasgupta 2020,
-https://arxiv.org/abs/2004.05675. Poor samples lie far from everything, so read it beside precision: an AUC below ½
-is not a merit.
+https://arxiv.org/abs/2004.05675. Poor samples lie far from everything, so read it beside precision: an AUC below
+½ is not a merit.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Memorisation:
 
     Attributes:
         auc: chance that a sample lies nearer to the training set than a held-out picture; ½ is honest.
-        within_1, within_50: share of samples nearer than the 1 % and the 50 % quantile of the held-out distances;
-            0.01 and 0.50 are honest.
+        within_1, within_50: share of samples nearer than the 1 % and the 50 % quantile of the held-out
+            distances; 0.01 and 0.50 are honest.
     """
 
     auc: float
@@ -43,9 +43,12 @@ def memorisation(samples: Tensor, held_out: Tensor, train: Tensor) -> Memorisati
     Args:
         train: (T, F), what the model was trained on.
     """
-    of_samples = nearest(samples.float(), train.float())[1][:, 0].double()
-    of_held_out = nearest(held_out.float(), train.float())[1][:, 0].double()
-    return compare_distances(of_samples, of_held_out)
+    return compare_distances(to_nearest(samples, train), to_nearest(held_out, train))
+
+
+def to_nearest(items: Tensor, train: Tensor) -> Tensor:
+    """Distance of each of (N, F) items to the nearest of (T, F) training items: float64 (N,)."""
+    return nearest(items.float(), train.float())[1][:, 0].double()
 
 
 def compare_distances(of_samples: Tensor, of_held_out: Tensor) -> Memorisation:

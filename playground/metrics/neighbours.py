@@ -1,7 +1,7 @@
 """A compact index of training pictures, to show the nearest one beside a sample.
 
-What is kept of a picture is its embedding (half precision) and either a thumbnail with 16 grey levels, two pixels to
-a byte, or only the seed it can be drawn again from. Twenty thousand digits fit in a few megabytes.
+What is kept of a picture is its embedding (half precision) and either a thumbnail with 16 grey levels, two pixels
+to a byte, or only the seed it can be drawn again from. Twenty thousand digits take about ten megabytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Index:
 
     Attributes:
         embeddings: float16 (N, F).
-        packed: uint8 (N, H, W/2), two 4-bit grey levels a byte, the left pixel in the high half; empty if drawn.
+        packed: uint8 (N, H, W/2), two grey levels a byte, the left one in the high half; empty if drawn.
         seeds: int64 (N,), what to draw the pictures from; empty if packed.
         draw: seed → uint8 (H, W, C); needed where pictures are drawn.
     """
@@ -61,7 +61,7 @@ class Index:
         return len(self.embeddings)
 
     def nearest(self, features: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        """Indices and distances, (M, k) each, of the training pictures nearest to features (M, F), nearest first."""
+        """Indices and distances (M, k) of the pictures nearest to features (M, F), nearest first."""
         return nearest(features.cpu().float(), self.embeddings.float(), k)
 
     def picture(self, i: int) -> np.ndarray:

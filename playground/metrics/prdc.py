@@ -1,13 +1,13 @@
 """Precision, recall, density and coverage: is each sample real-looking, and is each real picture reached?
 
-Around every real feature X_i lies a ball B_i that reaches to its k-th nearest real neighbour; the union of the balls
-stands for "the real pictures". Y_j are the samples' features.
+Around every real feature X_i lies a ball B_i that reaches to its k-th nearest real neighbour; the union of the
+balls stands for "the real pictures". Y_j are the samples' features.
 
     precision = mean_j 1[Y_j in some B_i]               recall   = mean_i 1[X_i in some ball of the samples]
     density   = 1/(kM) Σ_j #{i : Y_j in B_i}            coverage = mean_i 1[some Y_j in B_i]
 
-Precision and recall: Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991. One outlier with a huge ball makes
-everything "precise"; density and coverage mend that (Naeem et al. 2020, https://arxiv.org/abs/2002.09797).
+Precision and recall: Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991. One outlier with a huge ball
+makes everything "precise"; density and coverage mend that (Naeem et al. 2020, https://arxiv.org/abs/2002.09797).
 For equal distributions density is about 1 and coverage about 1 − 2^-k; precision and recall depend on N.
 """
 
@@ -35,7 +35,7 @@ def prdc(real: Tensor, samples: Tensor, k: int = 5) -> Prdc:
     """Precision, recall, density and coverage of `samples` (M, F) against `real` (N, F); k < N, M."""
     real, samples = check_features(real=real, samples=samples)
     if not 1 <= k < min(len(real), len(samples)):
-        raise ValueError(f"k was {k}; it must be at least 1 and below {min(len(real), len(samples))}, the smaller set.")
+        raise ValueError(f"k was {k}; it must be from 1 to {min(len(real), len(samples)) - 1}, given so few items.")
     real_radii, sample_radii = radii(real, k), radii(samples, k)
     recalled = torch.zeros(len(real), dtype=torch.bool)
     covered = torch.zeros(len(real), dtype=torch.bool)
@@ -58,4 +58,5 @@ def prdc(real: Tensor, samples: Tensor, k: int = 5) -> Prdc:
 def radii(points: Tensor, k: int) -> Tensor:
     """Distance of each point (N, F) to its k-th nearest other point, (N,)."""
     own = 1  # the nearest of all is the point itself
-    return torch.cat([torch.cdist(part, points).kthvalue(k + own, dim=1).values for part in points.split(CHUNK)])
+    parts = points.split(CHUNK)
+    return torch.cat([torch.cdist(part, points).kthvalue(k + own, dim=1).values for part in parts])

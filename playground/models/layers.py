@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,6 +42,6 @@ def conv_up(widths: tuple[int, ...], channels: int) -> nn.Sequential:
 def mlp(sizes: tuple[int, ...]) -> nn.Sequential:
     """Linear layers with GELU between them (none after the last)."""
     layers: list[nn.Module] = []
-    for a, b in zip(sizes, sizes[1:]):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.GELU()]
     return nn.Sequential(*layers[:-1])

@@ -211,7 +211,9 @@ class VAELearner:
         self.model.save_pretrained(str(folder))
 
 
-def _recipe(name: str, title: str, summary: str, data: str, images: int, batch: int, lr: float, **net: object) -> Recipe:
+def _recipe(
+    name: str, title: str, summary: str, data: str, images: int, batch: int, lr: float, **net: object
+) -> Recipe:
     return Recipe(
         name=name, family="vae", data=data, learner=lambda device: VAELearner(VAE(**net), device, lr),
         images=images, batch=batch, rate=cosine, title=title, summary=summary,

@@ -204,6 +204,8 @@ def _resume(path: Path, learner: Learner, noise: torch.Generator) -> tuple[int, 
         for name, optimizer in learner.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
     except (RuntimeError, KeyError, EOFError, ValueError) as error:
-        raise PlaygroundError(f"The training state {path} cannot be resumed ({error}). Delete it to start anew.") from error
+        raise PlaygroundError(
+            f"The training state {path} cannot be resumed ({error}). Delete it to start anew."
+        ) from error
     noise.set_state(state["noise"])
     return state["seen"], state["seconds"]

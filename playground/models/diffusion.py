@@ -1,0 +1,516 @@
+"""Denoising diffusion: drown a picture in noise, learn to undo it, then start from noise alone.
+
+The forward process mixes a picture with Gaussian noise, x_t = α_t x_0 + σ_t ε with α_t² + σ_t² = 1 (ᾱ_t = α_t² in
+DDPM's symbols). A network looks at x_t and t and predicts v = α_t ε − σ_t x_0, from which follow
+
+    x̂_0 = α_t x_t − σ_t v          ε̂ = σ_t x_t + α_t v.
+
+A *scheduler* decides how to use them to get from x_t to the next, less noisy x_s. Guidance runs the network with and
+without the class and goes further in the direction of the difference: v = v_∅ + g·(v_y − v_∅).
+
+Checkpoints are diffusers pipeline folders: `diffusion-mnist` a `DDIMPipeline` in pixels, `diffusion-faces` an
+`LDMPipeline`, which diffuses the 16×16×4 code of a small autoencoder instead of 64×64×3 pixels. Schedulers and
+U-Net are diffusers' own; the loop here is ours because it yields every step, keeps one noise stream per sample, and
+can go on from any x_t with other settings.
+
+Ho, Jain and Abbeel, "Denoising diffusion probabilistic models", 2020; Song, Meng and Ermon, "DDIM", 2020; Salimans
+and Ho, v-prediction, 2022; Ho and Salimans, "Classifier-free guidance", 2022; Meng et al., "SDEdit", 2021; Lugmayr et
+al., "RePaint", 2022; Rombach et al., "Latent diffusion", 2021.
+
+diffusers is imported when first needed, because that takes seconds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.api import Field, Frame, PlaygroundError
+from playground.sampling import generators, normal
+from playground.training.ema import average
+from playground.training.recipe import Batch, Recipe, cosine
+
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {  # name shown → diffusers class, what differs from its config
+    "DDIM": ("DDIMScheduler", {}),
+    "DDPM": ("DDPMScheduler", {}),
+    "Euler": ("EulerDiscreteScheduler", {}),
+    "Euler ancestral": ("EulerAncestralDiscreteScheduler", {}),
+    "Heun": ("HeunDiscreteScheduler", {}),
+    "DPM-Solver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "SDE-DPM-Solver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "UniPC": ("UniPCMultistepScheduler", {}),
+    "DEIS": ("DEISMultistepScheduler", {}),
+    "LMS": ("LMSDiscreteScheduler", {}),
+}
+REPAIR_STEPS, REPAIR_ROUNDS = 50, 3
+
+STEPS = Field("steps", "int", 30, 1, 100, 1, label="Steps", info="How many times the network looks at the picture.")
+SCHEDULER = Field(
+    "scheduler", "choice", "DDIM", choices=tuple(SCHEDULERS), label="Scheduler",
+    info="The rule that turns the network's guess into the next, less noisy picture.",
+)  # fmt: skip
+GUIDANCE = Field(
+    "guidance", "float", 2.0, 0.0, 10.0, 0.1, label="Guidance",
+    info="1 follows the class as learned, more exaggerates it, 0 ignores it.",
+)  # fmt: skip
+ETA = Field("eta", "float", 0.0, 0.0, 1.0, 0.05, label="η", info="DDIM only: fresh noise per step; 1 is DDPM's share.")
+WATCH = Field("watch", "bool", True, label="Keep every step", info="Off: only the result is decoded, a little faster.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to denoise; the fields are the model's controls."""
+
+    scheduler: str = "DDIM"
+    steps: int = 30
+    guidance: float = 2.0
+    eta: float = 0.0
+    watch: bool = True
+
+
+class Diffusion(nn.Module):
+    """A U-Net, a noise schedule and, for latent diffusion, an autoencoder.
+
+    Args:
+        unet: diffusers UNet2DModel; `num_class_embeds` = K + 1, the last one meaning "no class".
+        schedule: the folder's scheduler config. autoencoder: diffusers AutoencoderTiny, or None to work in pixels.
+    """
+
+    def __init__(self, unet: nn.Module, schedule: dict[str, Any], autoencoder: nn.Module | None = None) -> None:
+        super().__init__()
+        self.unet, self.schedule, self.autoencoder = unet, schedule, autoencoder
+        size, channels = unet.config.sample_size, unet.config.in_channels
+        self.latent_shape = (channels, size, size)
+        self.classes = (unet.config.num_class_embeds or 1) - 1
+        self.controls = (SCHEDULER, STEPS, *([GUIDANCE] if self.classes else []), ETA, WATCH)
+        self.register_buffer("alpha_bar", _alpha_bar(schedule), persistent=False)  # (1000,) ᾱ_t
+
+    # ---- sampling -------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """x_T: the first noise each seed draws, (N, C, h, w)."""
+        return normal(seeds, self.latent_shape)
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
+        **controls: Any,
+    ) -> Iterator[Frame]:
+        """From pure noise to pictures: one frame before each network call, and the result."""
+        streams = generators(seeds)
+        first = normal(streams, self.latent_shape)  # drawn even if replaced: the streams must stand where they would
+        x = first if latents is None else latents
+        return self.denoise(x.to(self.device), streams, labels, Settings(**controls))
+
+    def denoise(
+        self,
+        x: Tensor,
+        streams: Sequence[torch.Generator],
+        labels: Tensor | None,
+        settings: Settings,
+        start: int | None = None,
+    ) -> Iterator[Frame]:
+        """Goes on from x_t to a picture.
+
+        Args:
+            x: (N, C, h, w), x_t in the variance-preserving convention above.
+            streams: one generator per sample, for schedulers that add noise.
+            labels: int64 (N,) or None. start: the t of x (0…999); None means pure noise.
+
+        Yields:
+            Frames whose views are "x_t", "x0" (predicted clean picture) and "eps" (predicted noise), whose `state` is
+            x_t, and whose info holds t, alpha, sigma and the number of network calls so far.
+        """
+        scheduler = self.scheduler(settings)
+        begin = 0 if start is None else _first_at_or_below(scheduler, start)
+        timesteps = scheduler.timesteps[begin:]
+        calls = 0
+        if start is not None and int(timesteps[0]) != start:  # the new grid has no such t: one exact DDIM step there
+            x, calls = self._bridge(x, start, int(timesteps[0]), labels, settings), self._cost(settings)
+        _begin_at(scheduler, begin)
+        x = _into(scheduler, x, timesteps[0])
+        total = sum(1 for i in range(len(timesteps)) if _shown(scheduler, i)) + 1
+        step = 0
+        for i, t in enumerate(timesteps):
+            x_t = scheduler.scale_model_input(x, t)
+            v = self.predict(x_t, t, labels, settings.guidance)
+            calls += self._cost(settings)
+            if _shown(scheduler, i):
+                step += 1
+                yield self._frame(x_t, v, float(t), step, total, calls, settings.watch)
+            x = scheduler.step(v, t, x, **_extras(scheduler, settings, streams)).prev_sample
+        image = self.to_pixels(x)
+        lanes = {"x_t": image, "x0": image, "eps": torch.full_like(image, 0.5)} if settings.watch else {}
+        yield Frame(image, total, total, lanes, x, {"t": 0.0, "alpha": 1.0, "sigma": 0.0, "calls": calls})
+
+    def predict(self, x_t: Tensor, t: Tensor | int, labels: Tensor | None, guidance: float = 1.0) -> Tensor:
+        """The guided v of the network at x_t, same shape."""
+        if not self.classes:
+            return self.unet(x_t, t).sample
+        nothing = torch.full((len(x_t),), self.classes, device=x_t.device)
+        asked = nothing if labels is None else labels.to(x_t.device)
+        if guidance == 1.0 or labels is None:
+            return self.unet(x_t, t, class_labels=asked).sample
+        both = self.unet(torch.cat([x_t, x_t]), t, class_labels=torch.cat([asked, nothing])).sample
+        with_class, without = both.chunk(2)
+        return without + guidance * (with_class - without)
+
+    def split(self, x_t: Tensor, v: Tensor, t: float) -> tuple[Tensor, Tensor]:
+        """(x̂_0, ε̂) from v at t, both of x_t's shape."""
+        alpha, sigma = self.level(t)
+        x0, eps = alpha * x_t - sigma * v, sigma * x_t + alpha * v
+        if self.autoencoder is None:
+            x0 = x0.clamp(-1, 1)
+        return x0, eps
+
+    def level(self, t: float) -> tuple[float, float]:
+        """(α_t, σ_t); t may lie between two of the 1000 levels."""
+        low = min(int(t), len(self.alpha_bar) - 1)
+        high = min(low + 1, len(self.alpha_bar) - 1)
+        bar = float(torch.lerp(self.alpha_bar[low], self.alpha_bar[high], float(t) - int(t)))
+        return bar**0.5, (1 - bar) ** 0.5
+
+    def noised(self, x: Tensor, t: int, noise: Tensor) -> Tensor:
+        """The forward process: x_t of latents x (see `to_latents`) with the given standard normal noise."""
+        alpha, sigma = self.level(t)
+        return alpha * x + sigma * noise.to(x.device)
+
+    def branch(
+        self, state: Tensor, seeds: Sequence[int], labels: Tensor | None, start: int, step: int, settings: Settings
+    ) -> Iterator[Frame]:
+        """Goes on from the `state` of a frame, at its t = start and its `step`, with other settings.
+
+        The noise streams are moved to where that frame left them (one draw for x_T, one a step), so a branch with the
+        same one-step scheduler and the same settings repeats the run it left.
+        """
+        streams = generators(seeds)
+        for _ in range(step):
+            normal(streams, self.latent_shape)
+        return self.denoise(state.to(self.device), streams, labels, settings, start)
+
+    def edit(
+        self, picture: Tensor, seeds: Sequence[int], labels: Tensor | None, start: int, settings: Settings
+    ) -> Iterator[Frame]:
+        """SDEdit: noise the picture (N, C, H, W) up to t = start (1…999), then denoise from there."""
+        streams = generators(seeds)
+        noise = normal(streams, self.latent_shape)
+        return self.denoise(self.noised(self.to_latents(picture), start, noise), streams, labels, settings, start)
+
+    def repair(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        seeds: Sequence[int],
+        labels: Tensor | None = None,
+        steps: int = REPAIR_STEPS,
+        guidance: float = 1.0,
+    ) -> Iterator[Frame]:
+        """Inpainting after RePaint: at every level the known part is replaced by the truth, noised to that level.
+
+        Between levels the unknown part goes a step back up and down again (`REPAIR_ROUNDS` times), so that it can
+        agree with what is known. Latent diffusion keeps code cells that are wholly known.
+        """
+        streams = generators(seeds)
+        x, mask = x.to(self.device), mask.to(self.device)
+        known = self.to_latents(mask * x + (1 - mask) * 0.5)
+        keep = -F.adaptive_max_pool2d(-mask, self.latent_shape[-1])
+        grid = torch.linspace(len(self.alpha_bar) - 1, 0, steps + 1).long().tolist()
+        x_t, calls = normal(streams, self.latent_shape).to(self.device), 0
+        for step, (t, s) in enumerate(itertools.pairwise(grid), 1):
+            for _ in range(REPAIR_ROUNDS):
+                x_t = keep * self.noised(known, t, normal(streams, self.latent_shape)) + (1 - keep) * x_t
+                v = self.predict(x_t, t, labels, guidance)
+                calls += self._cost(Settings(guidance=guidance))
+                x0, eps = self.split(x_t, v, t)
+                alpha, sigma = self.level(s) if s > 0 else (1.0, 0.0)
+                x_s = alpha * x0 + sigma * eps
+                x_t = self._renoise(x_s, s, t, streams)
+            x_t = x_s
+            guess = mask * x + (1 - mask) * self.to_pixels(keep * known + (1 - keep) * x0)
+            yield Frame(guess, step, steps, state=x_t, info={"t": float(s), "calls": calls})
+
+    # ---- between pixels and latents ---------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.alpha_bar.device
+
+    def to_latents(self, picture: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] → (N, *latent), the x_0 of the process."""
+        x = 2 * picture.to(self.device) - 1
+        if self.autoencoder is None:
+            return x
+        return self.autoencoder.encode(x).latents * self.autoencoder.config.scaling_factor
+
+    def to_pixels(self, x: Tensor) -> Tensor:
+        """(N, *latent) → (N, C, H, W) in [0, 1]."""
+        if self.autoencoder is not None:
+            x = self.autoencoder.decode(x / self.autoencoder.config.scaling_factor).sample
+        return (x / 2 + 0.5).clamp(0, 1)
+
+    def scheduler(self, settings: Settings) -> Any:
+        """A fresh diffusers scheduler: it keeps the state of one run, so no two runs may share it."""
+        import diffusers
+
+        kind, changes = SCHEDULERS[settings.scheduler]
+        allowed = {k: v for k, v in self.schedule.items() if not k.startswith("_")}
+        scheduler = getattr(diffusers, kind).from_config(allowed | changes)
+        scheduler.set_timesteps(settings.steps, device=self.device)
+        return scheduler
+
+    def _frame(
+        self, x_t: Tensor, v: Tensor, t: float, step: int, total: int, calls: int, watch: bool
+    ) -> Frame:
+        alpha, sigma = self.level(t)
+        info = {"t": t, "alpha": alpha, "sigma": sigma, "calls": calls}
+        if not watch:
+            return Frame(x_t[:, :1].new_zeros(len(x_t), 1, 1, 1), step, total, {}, x_t, info)
+        x0, eps = self.split(x_t, v, t)
+        clean, noisy, noise = self.to_pixels(torch.cat([x0, x_t, eps])).chunk(3)
+        return Frame(clean, step, total, {"x_t": noisy, "x0": clean, "eps": noise}, x_t, info)
+
+    def _bridge(self, x: Tensor, t: int, s: int, labels: Tensor | None, settings: Settings) -> Tensor:
+        x0, eps = self.split(x, self.predict(x, t, labels, settings.guidance), t)
+        alpha, sigma = self.level(s)
+        return alpha * x0 + sigma * eps
+
+    def _renoise(self, x_s: Tensor, s: int, t: int, streams: Sequence[torch.Generator]) -> Tensor:
+        """q(x_t | x_s) for t > s."""
+        ratio = self.alpha_bar[t] / (self.alpha_bar[s] if s > 0 else 1.0)
+        return ratio.sqrt() * x_s + (1 - ratio).sqrt() * normal(streams, self.latent_shape).to(x_s.device)
+
+    def _cost(self, settings: Settings) -> int:
+        """Network evaluations per step and picture: two with guidance."""
+        return 2 if self.classes and settings.guidance != 1.0 else 1
+
+
+def _alpha_bar(schedule: dict[str, Any]) -> Tensor:
+    import diffusers
+
+    return diffusers.DDIMScheduler.from_config(schedule).alphas_cumprod.float()
+
+
+def _first_at_or_below(scheduler: Any, start: int) -> int:
+    """Index of the first t ≤ start; of its second visit where a second-order scheduler comes twice."""
+    below = (scheduler.timesteps <= start).nonzero()
+    if len(below) == 0:
+        last = int(scheduler.timesteps[-1])
+        raise PlaygroundError(
+            f"There is no step left after t = {start}: this schedule ends at t = {last}. "
+            "Choose more steps or start earlier."
+        )
+    index = int(below[0])
+    return index + 1 if scheduler.order == 2 and index % 2 else index
+
+
+def _begin_at(scheduler: Any, index: int) -> None:
+    """Tells schedulers that count their own steps where to begin; DDPM and DDIM go by t alone."""
+    if index and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(index)
+
+
+def _into(scheduler: Any, x: Tensor, t: Tensor) -> Tensor:
+    """From the variance-preserving x_t to the scheduler's own scale (Euler and its kin use x_0 + σ ε).
+
+    `scale_model_input` divides by that scale, so its effect on ones tells the factor; asked of a copy, because some
+    schedulers note that it was called.
+    """
+    probe = deepcopy(scheduler).scale_model_input(torch.ones(1, device=x.device), t)
+    return x / probe
+
+
+def _shown(scheduler: Any, i: int) -> bool:
+    """Second-order schedulers visit every level twice; the first visit is the one to show."""
+    return scheduler.order == 1 or i % 2 == 0
+
+
+def _extras(scheduler: Any, settings: Settings, streams: Sequence[torch.Generator]) -> dict[str, Any]:
+    """The optional arguments this scheduler's `step` takes."""
+    import inspect
+
+    offered = {"generator": list(streams), "eta": settings.eta}
+    taken = inspect.signature(scheduler.step).parameters
+    return {k: v for k, v in offered.items() if k in taken}
+
+
+def load(folder: Path) -> Diffusion:
+    """Opens a diffusers pipeline folder without its pipeline class."""
+    import diffusers
+
+    options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
+    unet = diffusers.UNet2DModel.from_pretrained(folder / "unet", **options)
+    autoencoder = None
+    if (folder / "vqvae").is_dir():
+        autoencoder = diffusers.AutoencoderTiny.from_pretrained(folder / "vqvae", **options)
+    schedule = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    return Diffusion(unet.float(), schedule, autoencoder)
+
+
+# ---- training -------------------------------------------------------------------------------------------------------
+
+
+def _schedule(pixels: bool) -> dict[str, Any]:
+    import diffusers
+
+    scheduler = diffusers.DDIMScheduler(
+        num_train_timesteps=1000, beta_schedule="linear", prediction_type="v_prediction",
+        timestep_spacing="trailing", clip_sample=pixels,
+    )  # fmt: skip
+    return dict(scheduler.config)
+
+
+def _unet(size: int, channels: int, widths: Sequence[int], attention: Sequence[bool], classes: int) -> nn.Module:
+    import diffusers
+
+    return diffusers.UNet2DModel(
+        sample_size=size, in_channels=channels, out_channels=channels, block_out_channels=tuple(widths),
+        layers_per_block=1, norm_num_groups=8, attention_head_dim=32, add_attention=any(attention),
+        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attention),
+        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention)),
+        num_class_embeds=classes + 1 if classes else None,
+    )  # fmt: skip
+
+
+class DiffusionLearner:
+    """‖v − v̂‖² at a uniform t; one class label in ten is dropped so that guidance has something to compare with."""
+
+    def __init__(self, model: Diffusion, device: torch.device, lr: float, decay: float = 0.9995) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.ema = deepcopy(model.unet).requires_grad_(False)
+        self.decay = decay
+        self.modules: dict[str, nn.Module] = {"unet": model.unet, "ema": self.ema}
+        adam = torch.optim.AdamW(model.unet.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"unet": adam}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        return self.denoising_step(2 * batch.x - 1, batch)
+
+    def denoising_step(self, x0: Tensor, batch: Batch) -> dict[str, float]:
+        """One step on latents x0 (N, C, h, w)."""
+        model, n = self.model, len(x0)
+        # stratified t: one per n-th of the range, so that every batch sees all noise levels
+        u = (torch.arange(n, device=x0.device) + batch.uniform(n)) / n
+        t = (u * len(model.alpha_bar)).long()
+        bar = model.alpha_bar[t].reshape(-1, 1, 1, 1)
+        eps = batch.normal(*x0.shape)
+        x_t = bar.sqrt() * x0 + (1 - bar).sqrt() * eps
+        target = bar.sqrt() * eps - (1 - bar).sqrt() * x0
+        labels = {}
+        if model.classes:
+            dropped = batch.uniform(n) < 0.1
+            labels["class_labels"] = torch.where(dropped, model.classes, batch.y)
+        with torch.autocast(x0.device.type, torch.bfloat16):
+            v = model.unet(x_t.contiguous(memory_format=torch.channels_last), t, **labels).sample
+        loss = F.mse_loss(v.float(), target)
+        descend(self.optimizers["unet"], loss, model.unet)
+        average(self.ema, model.unet, self.decay, batch.seen)
+        return {"loss": loss.item()}
+
+    def save(self, folder: Path) -> None:
+        """A `DDIMPipeline` folder with the averaged weights."""
+        import diffusers
+
+        scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
+        diffusers.DDIMPipeline(self.ema, scheduler).save_pretrained(folder)
+
+
+class LatentLearner(DiffusionLearner):
+    """First the autoencoder, then diffusion in its code; `SPLIT` is the share of the run the first gets."""
+
+    SPLIT = 0.2
+
+    def __init__(self, model: Diffusion, device: torch.device, lr: float) -> None:
+        super().__init__(model, device, lr)
+        self.coder = model.autoencoder
+        self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
+        self.register.register_buffer("spread", torch.ones((), device=device))
+        self.modules |= {"coder": self.coder, "register": self.register}
+        self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), 1e-3)
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        if batch.done < self.SPLIT:
+            self._slow(self.optimizers["coder"], 1e-3, batch.done / self.SPLIT)
+            return self.coding_step(batch)
+        self._slow(self.optimizers["unet"], 8e-4, (batch.done - self.SPLIT) / (1 - self.SPLIT))
+        with torch.no_grad(), torch.autocast(batch.x.device.type, torch.bfloat16):
+            code = self.coder.encode(2 * batch.x - 1).latents.float() / self.register.spread
+        return self.denoising_step(code, batch)
+
+    def coding_step(self, batch: Batch) -> dict[str, float]:
+        """|x − D(E(x) + noise)|: the noise makes the decoder forgiving, the small pull keeps the code near zero."""
+        x = (2 * batch.x - 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            z = self.coder.encode(x).latents
+            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample.float()
+        z = z.float()
+        loss = (y - x).abs().mean() + 2 * F.mse_loss(y, x) + 1e-3 * z.square().mean()
+        descend(self.optimizers["coder"], loss, self.coder)
+        self.register.spread.lerp_(z.detach().std(), 0.02)
+        return {"autoencoder": loss.item()}
+
+    @staticmethod
+    def _slow(optimizer: torch.optim.Optimizer, lr: float, done: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = lr * cosine(done)
+
+    def save(self, folder: Path) -> None:
+        """An `LDMPipeline` folder; half precision, which diffusers reads back as float32."""
+        import diffusers
+
+        self.coder.register_to_config(scaling_factor=1 / self.register.spread.item())
+        scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
+        unet = deepcopy(self.ema).half()
+        diffusers.LDMPipeline(vqvae=self.coder, unet=unet, scheduler=scheduler).save_pretrained(folder)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, model: nn.Module) -> None:
+    """One clipped gradient step."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+
+
+def _mnist_learner(device: torch.device) -> DiffusionLearner:
+    unet = _unet(28, 1, (24, 64, 96), (False, False, False), classes=10)
+    return DiffusionLearner(Diffusion(unet, _schedule(pixels=True)), device, lr=1e-3)
+
+
+def _faces_learner(device: torch.device) -> LatentLearner:
+    import diffusers
+
+    coder = diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(32, 32, 32), decoder_block_out_channels=(32, 32, 32),
+        num_encoder_blocks=(0, 1, 2), num_decoder_blocks=(2, 1, 0), latent_channels=4,
+    )  # fmt: skip
+    unet = _unet(16, 4, (64, 96, 128), (False, False, True), classes=0)
+    return LatentLearner(Diffusion(unet, _schedule(pixels=False), coder), device, lr=8e-4)
+
+
+RECIPES = (
+    Recipe(
+        name="diffusion-mnist", family="diffusion", data="mnist", images=700_000, batch=32, rate=cosine,
+        learner=_mnist_learner, conditional=True, title="Diffusion of digits",
+        summary="A small U-Net that removes noise from 28×28 digits, told which digit it is to become.",
+        year=2020, paper="arXiv:2006.11239",
+    ),
+    Recipe(
+        name="diffusion-faces", family="diffusion", data="faces", images=800_000, batch=64,
+        learner=_faces_learner, title="Latent diffusion of faces",
+        summary="Diffusion in the 16×16×4 code of a small autoencoder, decoded to 64×64 drawn faces.",
+        year=2021, paper="arXiv:2112.10752",
+    ),
+)  # fmt: skip

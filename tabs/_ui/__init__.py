@@ -1,0 +1,14 @@
+"""What every tab shares: a declared state, the shell around a stage, the error guard, picture input.
+
+A tab declares its `State`, writes a function `draw(values) -> Shown`, and puts both into a `Shell`. Presets, reset,
+undo, the saved picture, the address and "copy as Python" follow from the declaration.
+"""
+
+from playground.api import PlaygroundError
+from tabs._ui.controls import model_field, seed_field
+from tabs._ui.guard import guard
+from tabs._ui.picture import read_picture
+from tabs._ui.shell import Shell
+from tabs._ui.state import Preset, Shown, State
+
+__all__ = ["PlaygroundError", "Preset", "Shell", "Shown", "State", "guard", "model_field", "read_picture", "seed_field"]

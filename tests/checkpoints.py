@@ -1,0 +1,38 @@
+"""Tiny checkpoint folders for tests that should not depend on the shipped weights."""
+
+import torch
+
+from playground import registry
+from playground.data import Dataset, faces, mnist
+from playground.models.vae import VAE
+
+FRONT = {"family": "vae", "title": "A tiny VAE", "data": "mnist", "shape": [1, 28, 28]}
+
+
+def write_tiny_vae(folder, **own):
+    """A VAE with two latents and eight hidden units, untrained; extra keys go into the card."""
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    VAE(latent_size=2, widths=(8,)).save_pretrained(str(folder))
+    registry.write_card(folder, {"license": "apache-2.0", "playground": {**FRONT, **own}}, "A network for tests.")
+    return folder
+
+
+def tiny_data(name, count=256, seed=0):
+    """A data set of the shape of `name` that needs no files: faces are drawn, "digits" are bars at ten places."""
+    if name == "faces":
+        images, labels = faces.dataset(range(seed, seed + count))
+        return Dataset(name, torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels), faces.ATTRIBUTES)
+    labels = torch.arange(count) % 10
+    stream = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 40, (count, 1, 28, 28), generator=stream)
+    for image, label in zip(images, labels):
+        left = 2 + 2 * int(label)
+        image[:, 4:24, left : left + 4] += torch.randint(100, 200, (1, 20, 4), generator=stream)
+    return Dataset(name, images.to(torch.uint8), labels, {"digit": mnist.LABELS})
+
+
+def shipped():
+    """Names of the shipped checkpoint folders, with a card or without."""
+    root = registry.CHECKPOINTS
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []

@@ -1,0 +1,79 @@
+"""Every shipped card is complete, honest about its files, and small enough."""
+
+import json
+import math
+
+import pytest
+from checkpoints import shipped
+
+from playground import data as datasets
+from playground import registry
+
+LARGEST = 16 * 2**20  # bytes of a weight file
+FILES = {".md", ".json", ".safetensors"}
+GENERATIVE = {"pictures", "variety", "memorisation", "speed"}
+
+
+@pytest.fixture(params=shipped())
+def card(request):
+    return registry.read_card(registry.CHECKPOINTS / request.param)
+
+
+def test_every_folder_has_a_readable_card():
+    folders = sorted(p.name for p in registry.CHECKPOINTS.iterdir() if p.is_dir())
+    assert folders == list(registry.discover())
+
+
+def test_words_and_credit_are_there(card):
+    for key in ("title", "summary", "paper", "license", "credit", "hardware", "recipe"):
+        assert str(getattr(card, key)).strip(), f"{card.name} says nothing of its {key}"
+    assert 1950 < card.year < 2100
+    assert card.family in registry.families() and card.data in datasets.NAMES
+    assert card.minutes > 0 and card.parameters > 0
+
+
+def test_the_shape_is_that_of_the_data(card):
+    assert card.shape == {"mnist": (1, 28, 28), "faces": (3, 64, 64)}[card.data]
+
+
+def test_the_recipe_exists_and_is_for_this_data(card):
+    from playground.training import recipes
+
+    assert recipes()[card.recipe].data == card.data and recipes()[card.recipe].family == card.family
+
+
+def test_only_safetensors_and_text_and_nothing_large(card):
+    for path in card.folder.rglob("*"):
+        if path.is_file():
+            assert path.suffix in FILES, f"{path.name} is neither weights in safetensors nor text"
+            assert path.stat().st_size <= LARGEST, f"{path.name} has {path.stat().st_size / 2**20:.1f} MB"
+
+
+def test_every_weight_file_has_the_digest_on_the_card(card):
+    files = {str(p.relative_to(card.folder)): registry.sha256(p) for p in card.folder.rglob("*.safetensors")}
+    assert files and dict(card.digests) == files
+
+
+def test_configs_are_json(card):
+    for path in card.folder.rglob("*.json"):
+        assert isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+
+
+def test_scores_were_measured_and_say_how(card):
+    groups = {"accuracy"} if card.family == "classifier" else GENERATIVE
+    groups = groups | ({"control"} if card.labels else set())
+    assert groups <= set(card.scores), f"run: python -m playground evaluate {card.name}"
+    for group, values in card.scores.items():
+        assert values["protocol"].strip(), f"{card.name}: no protocol for {group}"
+        numbers = [v for v in values.values() if isinstance(v, int | float)]
+        assert numbers and all(math.isfinite(v) for v in numbers)
+        assert values.get("samples", 1000) >= 1000 or group == "speed"
+
+
+def test_a_classifier_has_its_index(card):
+    from playground.metrics import Index
+
+    if card.family != "classifier":
+        return
+    index = Index.load(card.folder)
+    assert len(index) >= 10_000 and index.embeddings.isfinite().all()
