@@ -98,7 +98,8 @@ def launch(
 
 def warm_up(engine: Engine, tabs: Sequence[ModuleType]) -> None:
     """Opens every checkpoint and does the tabs' own preparations in the background: no visitor waits for them."""
-    tasks = [functools.partial(engine.model, card.name) for card in engine.cards()]
+    heavy_last = sorted(engine.cards(), key=lambda card: (card.folder / "model_index.json").is_file())  # diffusers' own
+    tasks = [functools.partial(engine.model, card.name) for card in heavy_last]
     tasks += [functools.partial(module.warm, engine) for module in tabs if hasattr(module, "warm")]
 
     def work() -> None:
