@@ -179,7 +179,7 @@
 
   /** Horizontal bars: `show([{label, value, note?, dim?}], {max?})`; the number stands beside the bar. */
   pg.bars = (host, { label, unit = '', digits = 2, pick } = {}) => {
-    const list = el('ol', { class: 'pg-bars', 'aria-label': label });
+    const list = el('ol', { class: 'pg-bars', tabindex: 0, 'aria-label': label });
     host.append(list);
     return {
       element: list,

@@ -57,6 +57,7 @@
       this.entries = [];
       this.at = -1;
       this.locked = false;
+      this.hint = '';  // what to do here, said while no preset's sentence stands in its place
       this.disabled = {};
       this.running = null;
       this.mounted = new Promise(resolve => { this.ready = resolve; });
@@ -176,6 +177,7 @@
     show(reply, asked) {
       this.error(null);
       this.last = reply;
+      this.shown = asked;
       this.take(reply.patch, asked);
       if (JSON.stringify(reply.disabled || {}) !== JSON.stringify(this.disabled)) {
         this.disabled = reply.disabled || {};
@@ -185,6 +187,7 @@
       this.find('.pg-facts').textContent = `${reply.facts.ms} ms · ${reply.facts.model} · ${reply.facts.device}`;
       this.find('.pg-share code').textContent = reply.code;
       this.emit('reply', reply, asked);
+      this.settle();
     }
 
     /** Values the server had to change, unless the visitor has moved on. */
@@ -361,9 +364,7 @@
         .forEach((button, index) => button.setAttribute('aria-pressed', index === taken));
       const line = this.find('.pg-lesson');
       line.hidden = !this.spec.presets.length;
-      if (taken >= 0) line.textContent = this.spec.presets[taken].sentence;
-      else if (!line.textContent) line.textContent = this.spec.presets[0]?.sentence || '';
-      line.classList.toggle('pg-past', taken < 0);
+      line.textContent = taken >= 0 ? this.spec.presets[taken].sentence : this.hint;
     }
   }
 

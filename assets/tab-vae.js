@@ -37,17 +37,41 @@
         pen.fillText(label === '' ? '•' : label, toX(x), toY(y));
       }
     };
-    const outline = (pen, toX, toY) => {
+    /* The ellipse is often smaller than a digit on the map, so a corner shows it enlarged. */
+    const outline = (pen, toX, toY, width) => {
       if (!ellipse || !map) return;
-      const [x, y, sx, sy] = ellipse;
-      pen.strokeStyle = pg.css('--pg-ink');
-      for (const times of [1, 2]) {
-        pen.lineWidth = times === 1 ? 2.5 : 1.2;
-        pen.beginPath();
-        const [rx, ry] = [Math.max(3, Math.abs(toX(times * sx) - toX(0))), Math.max(3, Math.abs(toY(times * sy) - toY(0)))];
-        pen.ellipse(toX(x), toY(y), rx, ry, 0, 0, 2 * Math.PI);
-        pen.stroke();
-      }
+      const [x, y, sx, sy] = ellipse, [dx, dy] = where.at;
+      const scale = toX(1) - toX(0), side = Math.round(width * 0.3), middle = side / 2;
+      const zoom = Math.max(1, Math.floor(middle / (3 * scale * Math.max(sx, sy, 0.002))));
+      const rings = (cx, cy, times) => {
+        pen.strokeStyle = pg.css('--pg-ink');
+        for (const sigma of [1, 2]) {
+          pen.lineWidth = sigma === 1 ? 2 : 1;
+          pen.beginPath();
+          pen.ellipse(cx, cy, Math.max(1.5, times * sigma * sx * scale), Math.max(1.5, times * sigma * sy * scale), 0, 0, 2 * Math.PI);
+          pen.stroke();
+        }
+      };
+      rings(toX(x), toY(y), 1);
+      if (zoom < 3) return;
+      pen.save();
+      pen.translate(width - side - 8, width - side - 8);
+      pen.fillStyle = pg.css('--pg-card');
+      pen.strokeStyle = pg.css('--pg-line');
+      pen.beginPath();
+      pen.roundRect(0, 0, side, side, 8);
+      pen.fill();
+      pen.stroke();
+      rings(middle, middle, zoom);
+      pen.fillStyle = pg.css('--pg-accent');
+      pen.beginPath();
+      pen.arc(middle + zoom * scale * (dx - x), middle - zoom * scale * (dy - y), 4, 0, 2 * Math.PI);
+      pen.fill();
+      pen.font = '11px system-ui, sans-serif';
+      pen.textAlign = 'left';
+      pen.fillStyle = pg.css('--pg-quiet');
+      pen.fillText(`${zoom} ×`, 6, 12);
+      pen.restore();
     };
 
     const pad = pg.pad(part('map'), {
@@ -89,7 +113,7 @@
       const lim = [-map.limit, map.limit];
       pad.limits(lim, lim);
       where.limits(lim, lim);
-      part('where-note').textContent = tab.values.mode === 'draw' ? `latents ${map.axes.join(' and ')}; ellipses at 1 and 2 σ` : '';
+      part('where-note').textContent = tab.values.mode === 'draw' ? `latents ${map.axes.join(' and ')}; rings at 1 and 2 σ, the circle is the draw` : '';
     };
 
     /* ------------------------------------------------------------ draw */
@@ -164,7 +188,16 @@
       faces({ data }) { for (const name of ['before', 'after', 'wall']) part(name).src = data[name]; },
     };
 
+    const HINTS = {
+      map: 'Hover, drag, or use the arrow keys (with shift: far). S snaps to whole numbers, A walks a circle.',
+      draw: 'Draw on the pad; every stroke is encoded. R draws again from the posterior. A picture file may be dropped here.',
+      samples: 'Turn the temperature down to 0, then up to 2.',
+      sliders: 'Choose a cell, or move a slider: what does each latent mean?',
+      between: 'Scrub with ← and →, space plays. Choose other pictures for the corners.',
+      faces: 'Does the same step do the same to every face?',
+    };
     const mode = name => {
+      tab.hint = HINTS[name];
       for (const section of body.querySelectorAll('[data-mode]')) section.hidden = section.dataset.mode !== name;
       if (strolling && name !== 'map') stroll();
     };

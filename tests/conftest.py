@@ -107,7 +107,7 @@ def make_browser_page(browser) -> Iterator[Callable]:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("request", lambda r: outside.append(r.url) if not is_here(r.url) else None)
         page.on("pageerror", lambda e: errors.append(str(e)))
         return page

@@ -40,5 +40,6 @@ if [ -z "${PLAYGROUND_DATA:-}" ] && [ -d ../shared/data ]; then
     export PLAYGROUND_DATA
 fi
 
+export OMP_WAIT_POLICY=passive # waiting threads sleep, since a page, a browser and the tests share the cores
 "$python" -m ruff check .
 "$python" -m pytest "$@"

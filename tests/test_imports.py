@@ -9,11 +9,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = sorted((ROOT / "playground").rglob("*.py"))
 PLAIN = {"torch", "numpy", "PIL", "safetensors"}  # all that these rooms may know:
-    "torch",
-    "numpy",
-    "PIL",
-    "safetensors",
-}  # all that the plain rooms, the mathematics, the data and the metrics, may know
 PLAIN_ROOMS = ("playground.api", "playground.sampling", "playground.data", "playground.metrics")
 
 # room → modules of the playground that it may import; a name stands for itself and for what is below it

@@ -122,8 +122,9 @@ def test_prdc_agrees_with_brute_force(k):
     assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(expected)
 
 
-def test_prdc_is_the_same_across_chunk_borders():
-    real, samples = cloud(CHUNK + 70, 2, 0), cloud(CHUNK + 9, 2, 1, scale=1.3)
+def test_prdc_is_the_same_across_chunk_borders(monkeypatch):
+    monkeypatch.setattr("playground.metrics.prdc.CHUNK", 16)
+    real, samples = cloud(70, 2, 0), cloud(41, 2, 1, scale=1.3)
     found = prdc(real, samples, 3)
     expected = brute_force(real, samples, 3)
     assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(expected)

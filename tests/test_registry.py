@@ -149,7 +149,9 @@ def test_a_tensor_of_another_shape_is_an_error_with_advice(folder):
         registry.load(with_honest_digests(folder))
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"not safetensors at all, but some text"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 100, b"not safetensors at all, but some text"], ids=["empty", "zeros", "text"]
+)
 def test_a_file_that_is_not_safetensors_is_an_error_with_advice(folder, content):
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(PlaygroundError, match="do not fit"):

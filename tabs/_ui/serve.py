@@ -98,9 +98,11 @@ def launch(
 
 def warm_up(engine: Engine, tabs: Sequence[ModuleType]) -> None:
     """Opens every checkpoint and does the tabs' own preparations in the background: no visitor waits for them."""
-    heavy_last = sorted(engine.cards(), key=lambda card: (card.folder / "model_index.json").is_file())  # diffusers' own
-    tasks = [functools.partial(engine.model, card.name) for card in heavy_last]
-    tasks += [functools.partial(module.warm, engine) for module in tabs if hasattr(module, "warm")]
+    light, heavy = [], []
+    for card in engine.cards():  # a diffusers pipeline folder drags in a library that takes seconds to import
+        (heavy if (card.folder / "model_index.json").is_file() else light).append(card.name)
+    prepare = [functools.partial(module.warm, engine) for module in tabs if hasattr(module, "warm")]
+    tasks = [*(functools.partial(engine.model, n) for n in light), *prepare, *(functools.partial(engine.model, n) for n in heavy)]
 
     def work() -> None:
         for task in tasks:

@@ -25,7 +25,7 @@ def build(engine: Engine) -> None:
 
     shell = ui.Shell(state, engine, draw, body=BODY, functions=modes.functions(desk, state), about=ABOUT)
     with shell.layout(top=["mode"]):
-        with shell.group("Model"):
+        with shell.group("Network"):
             shell.control("model")
             shell.seed_row()
         with shell.group("Map", when={"mode": ["map"]}):

@@ -6,6 +6,7 @@ Everything here follows from a checkpoint alone and is worked out once per engin
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,7 @@ from tabs._ui.examples import digits
 from tabs.vae.state import ATTRIBUTES, FRAMES, REACH
 
 FACES_ON_MAP = 200
-FACES_MEASURED = 600  # drawn and encoded to find the directions
+FACES_MEASURED = 400  # drawn and encoded to find the directions
 GRID = 20  # pictures along each side of the map's second layer
 
 
@@ -52,11 +53,11 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._kept: dict[tuple, Any] = {}
-        self._lock = threading.RLock()
+        self._making: defaultdict[tuple, threading.Lock] = defaultdict(threading.Lock)
 
     def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
         """The value for `key`, made at the first asking."""
-        with self._lock:
+        with self._making[key]:  # one lock per key: a map need not wait for the faces to be drawn
             if key not in self._kept:
                 self._kept[key] = make()
             return self._kept[key]

@@ -116,7 +116,7 @@ def show_draw(desk: Desk, values: Values) -> ui.Shown:
     patch = {"drawing": data["input"]} if own else {}
     what = "Your picture" if own else f"Test picture {values['test']}"
     return ui.Shown(torch.cat([x, recon, again]), describe(desk, name, what, x, recon, kl), data, patch=patch, columns=3,
-                    code=code(name, *source_code(name, values), "z = model.encode(x).mean"))  # fmt: skip
+                    code=code(name, *source_code(values), "z = model.encode(x).mean"))  # fmt: skip
 
 
 def divergence(q: Posterior) -> Tensor:
@@ -263,7 +263,7 @@ def show_faces(desk: Desk, values: Values) -> ui.Shown:
         f"moved by {', '.join(parts)}: {float(step.norm()):.1f} units of latent space." if parts else "as it is. Move a slider."
     )
     pair = torch.cat([before[:1], after[:1]])
-    return ui.Shown(pair, sentence, data, columns=2, code=code(name, "# see tabs/vae/desk.py for the measured directions"))
+    return ui.Shown(pair, sentence, data, columns=2, code=faces_code(values))
 
 
 def face_codes(desk: Desk, name: str, seeds: list[int], origin: str) -> Tensor:
@@ -282,7 +282,7 @@ def code(name: str, *lines: str) -> str:
     return "\n".join([*start, *lines, "picture = engine.call(lambda: model.decode(z))"])
 
 
-def source_code(name: str, values: Values) -> list[str]:
+def source_code(values: Values) -> list[str]:
     """Where the encoded picture comes from."""
     if values["source"] == "drawing":
         return [f'from tabs._ui import read_picture; x = read_picture("{values["drawing"][:4000]}", model.card.shape, model.card.data)']
@@ -304,9 +304,17 @@ def sliders_code(desk: Desk, values: Values, ranks: list[int]) -> str:
 
 def between_code(name: str, values: Values) -> str:
     """The straight walk."""
-    ends = f"a, b = model.encode(x).mean"
+    ends = "a, b = model.encode(x).mean"
     walk = "z = torch.stack([torch.lerp(a, b, t) for t in torch.linspace(0, 1, 33)])"
     return code(name, example_code([values["a"], values["b"]]), ends, walk)
+
+
+def faces_code(values: Values) -> str:
+    """Start, then every attribute that was moved."""
+    start = ["from tabs.vae.desk import desk_of", "from tabs.vae.modes import face_codes", "desk = desk_of(engine)",
+             f'z = face_codes(desk, model.card.name, [{values["seed"]}], "{values["origin"]}")']  # fmt: skip
+    moves = [f'z = z + {values[a]} * desk.directions(model.card.name)["{a}"]' for a in ATTRIBUTES if values[a]]
+    return code(values["model"], *start, *moves)
 
 
 MODES = {"map": show_map, "draw": show_draw, "samples": show_samples, "sliders": show_sliders, "between": show_between,

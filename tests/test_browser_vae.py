@@ -1,0 +1,223 @@
+"""The VAE tab under real hands: a Chromium drags, draws, uploads, walks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+
+def opened(page, server: str, query: str = ""):
+    page.goto(f"{server}/?tab=vae{query}")
+    page.wait_for_function("window.pg?.tabs.vae?.last && pg.tab('vae').at >= 0")
+    return page
+
+
+def values(page):
+    return page.evaluate("pg.tab('vae').values")
+
+
+def mode(page, name: str):
+    page.locator(f"#vae-mode input[value={name}]").check()
+    page.wait_for_function(f"pg.tab('vae').values.mode === '{name}' && pg.tab('vae').shown?.mode === '{name}'")
+
+
+def source(page, part: str) -> str:
+    return page.locator(f"[data-part={part}]").get_attribute("src")
+
+
+def changed(page, part: str, before: str):
+    page.wait_for_function(f"document.querySelector('[data-part={part}]').src !== {before!r}")
+
+
+def test_a_picture_stands_there_at_once(page, server):
+    opened(page, server)
+    assert source(page, "out").startswith("data:image/jpeg")
+    assert page.locator("#vae-stage .pg-sentence").inner_text().startswith("The picture decoded at")
+    assert "ms · vae-mnist-2d" in page.locator("#vae-stage .pg-facts").inner_text()
+
+
+def test_dragging_the_map_decodes_live(page, server):
+    opened(page, server)
+    box = page.locator(".vae-map .pg-pad").bounding_box()
+    seen, start = {source(page, "out")}, (box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+    page.mouse.move(*start)
+    page.mouse.down()
+    for i in range(1, 7):
+        before = source(page, "out")
+        page.mouse.move(start[0] + i * 25, start[1] + i * 10)
+        changed(page, "out", before)
+        seen.add(source(page, "out"))
+    page.mouse.up()
+    assert len(seen) == 7
+    page.wait_for_function("document.querySelector('#vae-x input[type=number]').value == pg.tab('vae').values.x")
+    page.wait_for_function("pg.tab('vae').entries.length === 2")  # the whole drag is one step of the history
+
+
+def test_hovering_shows_and_leaving_puts_back(page, server):
+    opened(page, server)
+    before, at = source(page, "out"), values(page)
+    page.locator(".vae-map .pg-pad").hover(position={"x": 40, "y": 40})
+    changed(page, "out", before)
+    page.mouse.move(5, 5)
+    page.wait_for_function(f"document.querySelector('[data-part=out]').src === {before!r}")
+    assert values(page) == at
+
+
+def test_the_map_by_keyboard(page, server):
+    opened(page, server)
+    page.locator(".vae-map .pg-pad").focus()
+    start = values(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Shift+ArrowUp")
+    now = values(page)
+    assert round(now["x"] - start["x"], 2) == 0.05 and round(now["y"] - start["y"], 2) == 0.55
+    page.keyboard.press("s")
+    assert values(page)["x"] == round(now["x"]) and values(page)["y"] == round(now["y"])
+    page.keyboard.press("a")
+    page.wait_for_function(f"pg.tab('vae').values.x !== {values(page)['x']}")
+    page.keyboard.press("a")
+
+
+def stroke(page, box, points):
+    at = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for point in at[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def test_drawing_encodes_at_each_stroke_and_moves_the_ellipse(page, server):
+    opened(page, server, "&mode=draw")
+    page.get_by_role("button", name="Clear").click()
+    canvas = page.locator(".vae-draw .pg-canvas canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    before, ellipse = source(page, "recon"), page.evaluate("pg.tab('vae').last.data.ellipse")
+    stroke(page, box, [(0.5, 0.15), (0.5, 0.85)])
+    changed(page, "recon", before)
+    page.wait_for_function("pg.tab('vae').values.source === 'drawing' && pg.tab('vae').values.drawing.length < 2000")
+    one = page.evaluate("pg.tab('vae').last.data.ellipse")
+    assert one != ellipse
+    before = source(page, "recon")
+    stroke(page, box, [(0.2, 0.15), (0.8, 0.15)])
+    changed(page, "recon", before)
+    assert page.evaluate("pg.tab('vae').last.data.ellipse") != one
+
+
+def test_R_draws_again_from_the_posterior(page, server):
+    opened(page, server, "&mode=draw&test=60")
+    before, mean = source(page, "again"), source(page, "recon")
+    page.locator("#vae-stage .pg-facts").click()  # the keyboard belongs to the page
+    page.keyboard.press("r")
+    changed(page, "again", before)
+    assert source(page, "recon") == mean
+
+
+def test_drawing_by_keyboard(page, server):
+    opened(page, server, "&mode=draw")
+    page.get_by_role("button", name="Clear").click()
+    page.locator(".vae-draw .pg-canvas canvas").focus()
+    page.keyboard.press("Space")
+    for _ in range(6):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.wait_for_function("pg.tab('vae').values.source === 'drawing'")
+
+
+def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
+    opened(page, server, "&mode=draw")
+    before = source(page, "recon")
+    page_ = np.full((100, 100), 255, np.uint8)
+    page_[15:85, 45:57] = 0
+    Image.fromarray(page_).save(tmp_path / "one.png")
+    (tmp_path / "bad.png").write_bytes(b"this is text")
+    page.locator(".vae-buttons input[type=file]").set_input_files(tmp_path / "one.png")
+    changed(page, "recon", before)
+    stands = source(page, "recon")
+    page.locator(".vae-buttons input[type=file]").set_input_files(tmp_path / "bad.png")
+    page.get_by_role("alert").filter(has_text="not a picture").wait_for()
+    assert source(page, "recon") == stands
+    page.get_by_role("button", name="Another test picture").click()
+    page.get_by_role("alert").filter(has_text="not a picture").wait_for(state="hidden")
+
+
+def test_samples_lead_to_sliders(page, server):
+    opened(page, server, "&mode=samples&model=vae-mnist")
+    page.get_by_role("button", name="seed 10", exact=True).click()
+    page.wait_for_function("pg.tab('vae').shown?.mode === 'sliders'")
+    assert values(page)["seed"] == 10 and values(page)["start"] == "seed"
+    before = source(page, "moved")
+    page.locator("#vae-k1 input[type=number]").fill("2.5")
+    changed(page, "moved", before)
+    before = source(page, "moved")
+    page.locator(".vae-sliders .pg-cells button").nth(9).click()
+    changed(page, "moved", before)
+    assert values(page)["k2"] != 0
+    page.get_by_role("button", name="Reset Strongest latents").click()
+    page.wait_for_function("pg.tab('vae').values.k1 === 0")
+
+
+def test_the_walk_is_scrubbed_without_a_request(page, server):
+    opened(page, server, "&mode=between")
+    page.wait_for_function("document.querySelectorAll('.vae-between canvas').length === 3")
+    asked = []
+    page.on("request", lambda r: asked.append(r.url))
+    look = "document.querySelector('.vae-between canvas').toDataURL()"
+    middle = page.evaluate(look)
+    slider = page.get_by_role("slider", name="Place on the walk")
+    slider.focus()
+    page.keyboard.press("Home")
+    first = page.evaluate(look)
+    page.keyboard.press("End")
+    assert len({first, middle, page.evaluate(look)}) == 3 and values(page)["frame"] == 32
+    page.keyboard.press("ArrowLeft")
+    assert values(page)["frame"] == 31 and asked == []
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    page.wait_for_function("pg.tab('vae').values.frame > 3")
+
+
+def test_another_corner(page, server):
+    opened(page, server, "&mode=between")
+    before = page.locator("[data-part=grid]").get_attribute("src")
+    page.get_by_role("button", name="Corner D").click()
+    changed(page, "grid", before)
+
+
+def test_faces_by_arithmetic(page, server):
+    opened(page, server)
+    page.get_by_role("button", name="Surprises").click()
+    page.wait_for_function("pg.tab('vae').shown?.mode === 'faces'", timeout=60_000)
+    before = source(page, "after")
+    page.locator("#vae-hat input[type=number]").fill("1.5")
+    changed(page, "after", before)
+    assert "+1.5 hat" in page.locator("#vae-stage .pg-sentence").inner_text()
+
+
+def test_only_the_controls_of_the_mode_are_there(page, server):
+    opened(page, server)
+    assert page.locator("#vae-x").is_visible() and not page.locator("#vae-temperature").is_visible()
+    mode(page, "samples")
+    assert page.locator("#vae-temperature").is_visible() and not page.locator("#vae-x").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation_in_any_mode(make_browser_page, server, axe, scheme):
+    page = opened(make_browser_page(color_scheme=scheme), server)
+    found = {}
+    for name in ("map", "draw", "samples", "sliders", "between", "faces"):
+        mode(page, name)
+        found[name] = axe(page)
+    assert not any(found.values()), found
+
+
+def test_a_phone_shows_everything_without_sideways_scrolling(make_browser_page, server):
+    page = opened(make_browser_page(viewport={"width": 390, "height": 844}, has_touch=True), server)
+    for name in ("map", "draw", "samples", "sliders", "between", "faces"):
+        mode(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
