@@ -7,6 +7,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")  # or pandas aggregates after every event
 
 import argparse
+import threading
+
+threading.Thread(target=__import__, args=("torch",)).start()  # much of it is loading libraries: beside Gradio's import
 
 import tabs
 from playground.engine import Engine

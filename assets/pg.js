@@ -73,6 +73,7 @@
       this.fields = Object.fromEntries(spec.fields.map(field => [field.name, field]));
       this.values = { ...spec.first };
       this.body = element.querySelector('.pg-body');
+      this.find('.pg-progress').hidden = !spec.streams;  // keeps its place where runs are long, so that nothing jumps
       this.find = selector => element.querySelector(selector);
       this.wire();
       context.watch('value', () => this.streamed(context.props.value));
@@ -226,7 +227,7 @@
     ended() {
       const next = this.running?.next;
       this.running = null;
-      this.find('.pg-progress').hidden = true;
+      this.find('.pg-progress').classList.add('pg-idle');
       this.emit('ended');
       if (next) this.run(next);
     }
@@ -242,7 +243,7 @@
       const row = this.find('.pg-progress');
       const now = performance.now();
       if (!step) this.running.start = now;
-      row.hidden = false;
+      row.classList.remove('pg-idle');
       row.querySelector('progress').value = step / total;
       const left = step ? ((now - this.running.start) / step) * (total - step) / 1000 : 0;
       row.querySelector('span').textContent = step ? `step ${step} of ${total}, ${left.toFixed(1)} s left` : 'starting';
@@ -348,12 +349,13 @@
       if (!this.spec) return;
       const moved = names => names.some(name => this.values[name] !== this.rest(name));
       for (const { button, box, names, when } of this.groups) {
-        button.disabled = !moved(names);
+        able(button, moved(names), 'Back to the defaults', 'Everything here is at its default');
         box.hidden = !Object.entries(when).every(([name, allowed]) => allowed.includes(this.values[name]));
       }
-      this.find('[data-tool=reset]').disabled = !moved(Object.keys(this.values));
-      this.find('[data-tool=undo]').disabled = this.at <= 0;
-      this.find('[data-tool=redo]').disabled = this.at >= this.entries.length - 1;
+      const tool = name => this.find(`[data-tool=${name}]`);
+      able(tool('reset'), moved(Object.keys(this.values)), 'Everything back to its default', 'Everything is at its default');
+      able(tool('undo'), this.at > 0, 'One step back (Ctrl+Z)', 'There is nothing before this');
+      able(tool('redo'), this.at < this.entries.length - 1, 'One step on (Ctrl+Shift+Z)', 'There is nothing after this');
       this.lesson();
     }
 
@@ -366,6 +368,12 @@
       line.hidden = !this.spec.presets.length;
       line.textContent = taken >= 0 ? this.spec.presets[taken].sentence : this.hint;
     }
+  }
+
+  /** A button that cannot be used says why. */
+  function able(button, usable, does, why) {
+    button.disabled = !usable;
+    button.title = usable ? does : why;
   }
 
   async function thumbnail(src) {

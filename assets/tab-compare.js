@@ -242,12 +242,11 @@
     } });
     const wall = (data, picture) => {
       const { titles, under, seeds, labels } = data.wall;
-      const box = part('wall').parentElement;
-      box.style.setProperty('--columns', titles.length);
+      part('wall').parentElement.style.setProperty('--columns', titles.length);
       part('heads').replaceChildren(...titles.map((title, i) => el('div', {}, el('b', {}, title), el('small', {}, under[i]))));
-      wallSheet.element.style.aspectRatio = `${titles.length} / ${data.estimate ? 2 : seeds.length}`;
-      const shown = data.estimate ? labels.slice(0, 2 * titles.length) : labels;
-      wallSheet.show({ src: picture, n: shown.length, columns: titles.length, labels: shown });
+      part('rail').replaceChildren(...seeds.map(seed => el('li', {}, String(seed))));
+      wallSheet.element.style.aspectRatio = `${titles.length} / ${seeds.length}`;
+      wallSheet.show({ src: picture, n: labels.length, columns: titles.length, labels });
       wallSheet.mark(-1);
     };
 

@@ -1,5 +1,6 @@
 /* The diffusion tab's stage: films to scrub, branches under them, the schedule, a picture to drown, a hole to fill. */
 (() => {
+  const SHORT = ['noisy xₜ', 'guess x̂₀', 'noise ε̂'];
   const CAPTIONS = ['noisy picture xₜ', 'its guess of the clean picture x̂₀', 'its guess of the noise ε̂'];
   const BLANK = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';
   const MOST = 6, COUNT = 500, HELD = 80;
@@ -110,11 +111,11 @@
       const half = bars.t[bars.bar.findIndex(bar => bar < .5)];
       share.note.textContent = `The picture's share α² falls and the noise's share σ² rises with t; they cross near t = ${half}.`;
       snr.note.textContent = at === null ? 'Signal against noise, on a logarithmic scale.'
-        : `At t = ${Math.round(at)} there is ${times(barAt(at))}.${ts.length ? ` The dots are the ${ts.length === 1 ? 'one step' : `${ts.length} steps`} of this lane.` : ''}`;
+        : `At t = ${Math.round(at)} there is ${at < 1 ? 'next to no noise left' : times(barAt(at))}.${ts.length ? ` The dots are the ${ts.length === 1 ? 'one step' : `${ts.length} steps`} of this lane.` : ''}`;
     };
     const times = bar => {
       const ratio = bar / (1 - bar), more = Math.max(ratio, 1 / ratio);
-      const count = more < 10 ? more.toFixed(1) : more < 5000 ? Math.round(more) : 'thousands of';
+      const count = more < 10 ? more.toFixed(1) : Math.round(more);
       return ratio >= 1 ? `${count} times as much picture as noise` : `${count} times as much noise as picture`;
     };
     new ResizeObserver(redraw).observe(share.canvas);
@@ -137,7 +138,13 @@
 
     /* ------------------------------------------------------------ the run and its branches */
 
-    const entries = () => { try { return JSON.parse(tab.values.branches); } catch { return []; } };
+    /** The branches of the state; whatever does not fit (a link written by hand) is left to the server to explain. */
+    const entries = () => {
+      let list;
+      try { list = JSON.parse(tab.values.branches); } catch { list = null; }
+      const fits = (entry, i) => entry && Number.isInteger(entry.from) && entry.from >= 0 && entry.from <= i && Number.isInteger(entry.step);
+      return Array.isArray(list) && list.every(fits) ? list : [];
+    };
     const settings = (number, list = entries()) => {
       if (!number) return tab.values;
       const { from, step, ...changes } = list[number - 1];
@@ -149,7 +156,7 @@
     let active = 0;
 
     const makeLane = (host, number) => {
-      const lane = { number, told: null, reel: reel(host, { captions: CAPTIONS, label: number ? `Step of branch ${number}` : 'Step of the run', step: i => scrubbed(lane, i) }) };
+      const lane = { number, told: null, reel: reel(host, { captions: number ? SHORT : CAPTIONS, label: number ? `Step of branch ${number}` : 'Step of the run', step: i => scrubbed(lane, i) }) };
       for (const event of ['focusin', 'pointerdown']) host.addEventListener(event, () => activate(lane.number));
       return lane;
     };

@@ -132,9 +132,13 @@
       part('meaning-note').textContent = '';
       if (!reply) return;
       meant = key;
-      part('meaning').replaceChildren(...reply.meanings.map(text => pg.el('li', {}, text)));
+      part('meaning').replaceChildren(...reply.meanings.map((text, i) => pg.el('li', {},
+        step(i, -1), step(i, 1), pg.el('span', {}, text))));
       part('meaning-note').textContent = 'From −2 σ to +2 σ, on fresh seeds: how often the reading changes.';
     });
+    /* The sliders once more in small, beside the pictures: on a phone they are a page away. */
+    const step = (i, by) => pg.el('button', { type: 'button', 'aria-label': `Direction ${i + 1}: ${by < 0 ? 'minus' : 'plus'} one sigma`,
+      onclick: () => tab.set({ [`p${i + 1}`]: pg.clamp(tab.values[`p${i + 1}`] + by, -3, 3) }) }, by < 0 ? '−' : '+');
     const percent = share => `${Math.round(100 * share)} %`;
     const test = pg.pump(async () => {
       const { model, label, face_trait, digit_trait } = tab.values, key = [model, label, face_trait, digit_trait].join();
@@ -240,7 +244,11 @@
 
     const film = pg.filmstrip(part('film'), { label: 'Step of the search' });
     let steps = [];  // what a search has shown so far: {sprite, label}
-    const searching = () => tab.running && here('project');
+    /* A moment later, so that a slider on its way does not start and stop a search per picture. */
+    const search = pg.later(REST, () => {
+      const under = tab.running && JSON.stringify(tab.running.asked) === JSON.stringify(tab.values);
+      if (here('project') && !under) tab.run();
+    });
     act('project', () => { if (tab.locked) tab.run(); else tab.again(); });
     /* A stopped search leaves its steps as a film, put together here from what was already shown. */
     const keepSteps = async () => {
@@ -345,7 +353,7 @@
         own(reply, asked);
         if (data.live) steps.push({ sprite: data.film, label: data.labels[0] });
         else steps = [];
-        if (data.pending) tab.run();
+        if (data.pending) search();
         await film.show(data.film, { at: data.film.frames - 1, labels: data.labels || ['the mean picture'] });
       },
       diversity({ data, picture }) {

@@ -119,7 +119,7 @@
     /* ------------------------------------------------------------ draw */
 
     const paper = pg.drawPad(part('draw'), {
-      label: 'Draw a digit here', width: 24,
+      label: 'Draw here', width: 24, colour: true, ink: '#ffffff',
       change: uri => {
         if (uri) tab.set({ drawing: uri, source: 'drawing' });
         else tab.say('The pad is empty. Draw a digit, or take a test picture.');
@@ -165,6 +165,7 @@
       },
       draw({ data }, asked) {
         for (const name of ['input', 'recon', 'again']) part(name).src = data[name];
+        part('draw').classList.toggle('vae-grey', data.kind === 'mnist');
         bars.show(data.kl, { max: Math.max(3, ...data.kl.map(item => item.value)) });
         ellipse = data.ellipse;
         where.set(...data.draw);

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from playground import registry
-from playground.api import Frame, ModelCard, PlaygroundError, Sampler, check_seeds, check_settings
+from playground.api import Field, Frame, ModelCard, PlaygroundError, Sampler, check_seeds, check_settings
 
 T = TypeVar("T")
 
@@ -33,14 +33,14 @@ class Turns:
     def take(self) -> Iterator[None]:
         """Waits for this thread's turn; never hold it across a `yield` of a generator."""
         ticket = object()
-        with self._condition:
-            self._waiting.append(ticket)
-            self._condition.wait_for(lambda: self._waiting[0] is ticket)
         try:
-            yield
-        finally:
             with self._condition:
-                self._waiting.popleft()
+                self._waiting.append(ticket)
+                self._condition.wait_for(lambda: self._waiting[0] is ticket)
+            yield
+        finally:  # also when the wait itself was interrupted: a ticket left behind would stop everybody
+            with self._condition:
+                self._waiting.remove(ticket)
                 self._condition.notify_all()
 
 
@@ -154,12 +154,19 @@ def guarded(device: torch.device) -> Iterator[None]:
     """Turns "out of memory" into advice and gives the memory back."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not _is_shortage(error):
+            raise
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise PlaygroundError(
             f"No memory left on {device}. Ask for fewer pictures or steps at once, or start with --device cpu."
         ) from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    """CUDA has a class for it; the CPU's allocator only has words."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def pick_device(name: str) -> torch.device:
@@ -191,12 +198,12 @@ def check_labels(card: ModelCard, labels: Sequence[int] | int | None, seeds: Seq
         raise PlaygroundError(f"{card.name} cannot be asked for a class. Leave the class out.")
     k = len(card.labels)
     if labels is None:
-        labels = [seed % k for seed in seeds]
-    elif isinstance(labels, int):
-        labels = [labels] * len(seeds)
-    if len(labels) != len(seeds) or any(isinstance(n, bool) or int(n) != n or not 0 <= n < k for n in labels):
-        raise PlaygroundError(f"Classes were {list(labels)[:8]}. Give one whole number from 0 to {k - 1} per picture.")
-    return torch.tensor([int(n) for n in labels])
+        return torch.tensor([seed % k for seed in seeds])
+    labels = [labels] * len(seeds) if isinstance(labels, int) else list(labels)
+    one = Field("class", "int", 0, 0, k - 1, label="The class")
+    if len(labels) != len(seeds):
+        raise PlaygroundError(f"There are {len(labels)} classes for {len(seeds)} pictures. Give one from 0 to {k - 1} each, or one for all.")
+    return torch.tensor([one.check(label) for label in labels])
 
 
 def memory(device: torch.device) -> Mapping[str, float]:

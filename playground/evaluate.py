@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, median, pstdev
 from typing import Any
@@ -23,7 +23,17 @@ from torch import Tensor, nn
 
 from playground import data as datasets
 from playground import metrics, registry
-from playground.api import Classifier, Decoder, Encoder, Field, Likelihood, PlaygroundError, Sampler, check_settings
+from playground.api import (
+    Classifier,
+    Decoder,
+    Encoder,
+    Field,
+    Likelihood,
+    PlaygroundError,
+    Sampler,
+    check_settings,
+    fields_by_name,
+)
 from playground.data import faces
 from playground.engine import Engine
 from playground.metrics.frechet import draws
@@ -113,12 +123,13 @@ def evaluate(
         if card.data not in judges:
             report(f"{name}: looking at the real pictures of {card.data}")
             judges[card.data] = judge(engine, card.data)
+        settings = unwatched(model, settings or {})
         sampled = []
         for block in range(blocks):
             report(f"{name}: {samples} samples, block {block + 1} of {blocks}")
-            sampled.append(collect(engine, name, block * samples, samples, batch, settings or {}))
+            sampled.append(collect(engine, name, block * samples, samples, batch, settings))
         report(f"{name}: comparing")
-        scores |= compare(engine, judges[card.data], sampled, how(engine, name, settings or {}, blocks))
+        scores |= compare(engine, judges[card.data], sampled, how(model, settings, blocks))
     if isinstance(model, Encoder) and isinstance(model, Decoder):
         report(f"{name}: reconstructing")
         scores["reconstruction"] = reconstruction(engine, model, card.data)
@@ -159,6 +170,7 @@ def judge(engine: Engine, data: str) -> Judge:
         raise PlaygroundError(f"Scores on {data} need {name}. Train it first: python -m playground train {name}.")
     classifier = engine.model(name)
     train, test = datasets.load(data, "train"), datasets.load(data, "test")
+    check_heads(classifier, test.heads)
     (of_train,) = in_batches(engine, lambda i: [classifier.features(train.pictures(i))], len(train))
     of_test, logits = look(engine, classifier, test.pictures, len(test))
     return Judge(
@@ -170,6 +182,17 @@ def judge(engine: Engine, data: str) -> Judge:
         answers=[head.argmax(1) for head in logits],
         sureness=metrics.confidence(logits),
     )
+
+
+def check_heads(classifier: nn.Module, heads: Mapping[str, Sequence[str]]) -> None:
+    """Raises a `PlaygroundError` unless the classifier answers for the data's attributes, in the data's order."""
+    known = {attribute: tuple(values) for attribute, values in classifier.heads.items()}
+    wanted = {attribute: tuple(values) for attribute, values in heads.items()}
+    if list(known.items()) != list(wanted.items()):
+        raise PlaygroundError(
+            f"The classifier answers for {', '.join(known)}; the data has {', '.join(wanted)}, or other values. "
+            "Labels and answers would be mixed up. Train the classifier again."
+        )
 
 
 def look(
@@ -220,10 +243,15 @@ def quantised(name: str, images: Tensor) -> Tensor:
     return (images * 255).round().clamp(0, 255) / 255
 
 
-def how(engine: Engine, name: str, settings: Mapping[str, Any], blocks: int) -> str:
+def unwatched(model: nn.Module, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings, without the decoding of steps that nobody looks at here."""
+    return {"watch": False, **settings} if "watch" in fields_by_name(model.controls) else settings
+
+
+def how(model: nn.Module, settings: Mapping[str, Any], blocks: int) -> str:
     """How the samples were made, in words."""
-    controls = check_settings(engine.model(name).controls, settings)
-    chosen = ", ".join(f"{key} {value}" for key, value in controls.items())
+    controls = check_settings(model.controls, settings)
+    chosen = ", ".join(f"{key} {value}" for key, value in controls.items() if key != "watch")
     return f"mean over {blocks} blocks of fresh seeds from 0, controls: {chosen or 'none'}"
 
 
@@ -244,8 +272,8 @@ def compare(engine: Engine, real: Judge, sampled: list[Sampled], made: str) -> S
         right = (logits[0].argmax(1) == asked).double().mean().item()
         scores["control"] = {"accuracy": right, "protocol": "share in which the classifier finds the class asked for; "
                              "classes asked for in turn"} | count  # fmt: skip
-    for group in set(scores) - {"speed"}:
-        scores[group]["protocol"] += f"; {made}"
+    for values in scores.values():
+        values["protocol"] += f"; {made}"
     return scores
 
 
@@ -375,6 +403,7 @@ def likelihood(engine: Engine, model: nn.Module, data: str) -> dict[str, Any]:
 def accuracy(engine: Engine, classifier: nn.Module, data: str, batch: int) -> dict[str, Any]:
     """Share of test pictures named rightly, per attribute."""
     test = datasets.load(data, "test")
+    check_heads(classifier, test.heads)
     logits = in_batches(engine, lambda i: classifier.classify(test.pictures(i)), len(test), batch)
     truth = test.labels.reshape(len(test), -1).unbind(1)
     shares = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 from torch import nn
 
 import playground.models
@@ -52,12 +53,12 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / "README.md"
     if not path.is_file():
         raise PlaygroundError(f"{folder.name} has no README.md. A checkpoint folder needs one with a model card.")
-    front, _, body = path.read_text(encoding="utf-8").removeprefix("---\n").partition("\n---\n")
     try:
+        front, _, body = path.read_text(encoding="utf-8").removeprefix("---\n").partition("\n---\n")
         data = yaml.safe_load(front)
         own = data["playground"]
         missing = [k for k in REQUIRED if k not in own]
-    except (yaml.YAMLError, TypeError, KeyError):
+    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError):
         raise PlaygroundError(
             f"The card of {folder.name} cannot be read: its README.md must open with YAML front matter "
             "(between two lines of ---) that has a section 'playground'."
@@ -107,7 +108,7 @@ def load(card: ModelCard) -> nn.Module:
     module = importlib.import_module(f"playground.models.{card.family}")
     try:
         model = module.load(card.folder)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise PlaygroundError(
             f"The weights of {card.name} do not fit its network ({reason}). Fetch the folder again, or train it: "
@@ -136,7 +137,4 @@ def check_digests(card: ModelCard) -> None:
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(
-            file.read()
-        ).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()

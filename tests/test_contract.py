@@ -279,6 +279,7 @@ def test_a_classifier_names_every_attribute(engine, name, model):
     features, logits = engine.call(lambda: (model.features(x), model.classify(x)))
     assert features.dim() == 2 and len(features) == 2 and torch.isfinite(features).all()
     heads = datasets.faces.ATTRIBUTES if model.card.data == "faces" else {"digit": datasets.mnist.LABELS}
+    assert list(model.heads) == list(heads), "answers would be taken for those of another attribute"
     assert [tuple(head.shape) for head in logits] == [(2, len(values)) for values in heads.values()]
 
 

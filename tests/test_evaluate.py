@@ -10,7 +10,7 @@ from checkpoints import FRONT, tiny_data, write_tiny_vae
 from playground import Engine, registry
 from playground import data as datasets
 from playground.api import PlaygroundError
-from playground.evaluate import checked, details, draw_face, evaluate, judge, table
+from playground.evaluate import check_heads, checked, details, draw_face, evaluate, judge, table
 from playground.metrics import Index
 from playground.models.classifier import Classifier, ClassifierLearner
 from playground.training import Batch
@@ -89,6 +89,14 @@ def test_a_classifier_gets_its_accuracy_and_its_index(engine, folders):
     found, _ = index.nearest(classifier.features(train.pictures(slice(0, 5))))
     assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert np.abs(index.picture(3)[..., 0].astype(int) - train.images[3, 0].numpy()).max() <= 8
+
+
+def test_a_classifier_whose_attributes_stand_in_another_order_is_refused():
+    classifier = Classifier(heads={"b": "xy", "a": "xyz"}, widths=(8,), features=8)
+    check_heads(classifier, {"b": ("x", "y"), "a": ("x", "y", "z")})
+    for other in ({"a": "xyz", "b": "xy"}, {"b": "xy"}, {"b": "yx", "a": "xyz"}):
+        with pytest.raises(PlaygroundError, match="mixed up"):
+            check_heads(classifier, other)
 
 
 def test_not_a_number_is_never_stored():

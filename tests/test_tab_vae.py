@@ -218,8 +218,10 @@ def test_a_glimpse_is_the_decoded_point(client, desk):
 
 
 @pytest.mark.parametrize("function", ["vae_survey", "vae_glimpse", "pg_draw", "pg_save"])
-@pytest.mark.parametrize("payload", [None, 7, [], "x", {"model": "../../etc"}, {"model": "vae-mnist-2d", "x": "NaN", "y": 0},
-                                     {"state": {"x": 1e9}}, {"state": {"mode": "hack"}}])  # fmt: skip
+@pytest.mark.parametrize("payload", [
+    None, 7, [], "x", {"model": "../../etc"}, {"model": "vae-mnist-2d", "x": "NaN", "y": 0}, {"state": {"x": 1e9}},
+    {"state": {"mode": "hack"}},
+])  # fmt: skip
 def test_nonsense_posted_to_an_endpoint_is_answered_plainly(client, function, payload):
     reply = client.call("vae-stage", function, payload)
     if function == "vae_survey" and isinstance(payload, dict) and payload.get("model") == "vae-mnist-2d":

@@ -97,7 +97,8 @@ def opened(page, url, tab="stub"):
 
 def test_state_checks_every_value():
     assert STATE.check({"level": "0.5"})["level"] == 0.5
-    for bad in ({"level": 2}, {"level": float("nan")}, {"hue": "blue"}, {"seed": -1}, {"seed": 2**32}, {"other": 1}, []):
+    numbers = ({"level": 2}, {"level": float("nan")}, {"seed": -1}, {"seed": 2**32})
+    for bad in (*numbers, {"hue": "blue"}, {"other": 1}, []):
         with pytest.raises(PlaygroundError):
             STATE.check(bad)
 
@@ -124,7 +125,10 @@ def test_draw_answers_with_picture_sentence_and_facts(stub):
     assert image.size == (8, 8) and abs(image.getpixel((3, 3))[0] - 128) <= 2
 
 
-@pytest.mark.parametrize("request_", [None, [], 3, {"state": {"level": 9}}, {"state": {"seed": 1.5}}, {"state": "x"}, {}])
+NONSENSE = [None, [], 3, {"state": {"level": 9}}, {"state": {"seed": 1.5}}, {"state": "x"}, {}]
+
+
+@pytest.mark.parametrize("request_", NONSENSE)
 def test_any_json_posted_to_an_endpoint_gets_a_plain_message(stub, request_):
     for function in ("pg_draw", "pg_save"):
         assert stub.call("stub-stage", function, request_)["error"]
@@ -252,7 +256,7 @@ def test_a_bad_picture_is_explained(name):
 def test_the_bomb_is_small_and_never_decoded(monkeypatch):
     assert len(bomb(12000)) < 40_000
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(PlaygroundError, match="large|pixels"):
+    with pytest.raises(PlaygroundError, match="too large"):
         ui.read_picture(BAD["far too large"], DIGIT, "mnist")
 
 
@@ -375,7 +379,7 @@ def test_a_run_streams_stops_and_gives_way_to_a_newer_one(page, address):
     page.wait_for_function("pg.tab('stubrun').running && pg.tab('stubrun').last.step > 1")
     page.locator("#stubrun-level input[type=number]").fill("0.9")
     page.wait_for_function("!pg.tab('stubrun').running && pg.tab('stubrun').last.step === 20")
-    assert page.evaluate("pg.tab('stubrun').entries.at(-1).state.level") in (0.9, 0.5)
+    page.wait_for_function("pg.tab('stubrun').entries.at(-1)?.state.level === 0.9")
 
 
 @pytest.mark.browser

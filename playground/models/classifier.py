@@ -7,7 +7,7 @@ space can be compared with each other, never with published ones in Inception's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.data import faces, mnist
+from playground.models.hub import from_folder
 from playground.models.layers import conv_down
 from playground.training.recipe import Batch, Recipe, cosine
 
@@ -24,19 +25,19 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
     """Convolutions, a feature vector, and one linear head per attribute.
 
     Args:
-        shape: (C, H, W). heads: attribute → its values. widths: channels after each halving. features: F.
+        shape: (C, H, W). heads: (attribute, its values) in label order; a list, since JSON objects lose theirs. widths: channels after each halving. features: F.
     """
 
     def __init__(
         self,
         shape: Sequence[int] = (1, 28, 28),
-        heads: Mapping[str, Sequence[str]] | None = None,
+        heads: Sequence[tuple[str, Sequence[str]]] = (("digit", mnist.LABELS),),
         widths: Sequence[int] = (32, 64),
         features: int = 64,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        self.heads = {k: tuple(v) for k, v in (heads or {"digit": mnist.LABELS}).items()}
+        self.heads = {attribute: tuple(values) for attribute, values in heads}
         side = shape[1] // 2 ** len(widths)
         self.trunk = nn.Sequential(
             conv_down(shape[0], tuple(widths)), nn.Flatten(), nn.Linear(widths[-1] * side * side, features)
@@ -59,7 +60,7 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
 
 def load(folder: Path) -> Classifier:
     """The network of a checkpoint folder."""
-    return Classifier.from_pretrained(str(folder), local_files_only=True, strict=True)
+    return from_folder(Classifier, folder)
 
 
 def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
@@ -92,6 +93,7 @@ class ClassifierLearner:
     def save(self, folder: Path) -> None:
         """Writes config.json and model.safetensors."""
         self.model.save_pretrained(str(folder))
+        (folder / "index.safetensors").unlink(missing_ok=True)  # made of the old features; `evaluate` builds it anew
 
 
 RECIPES = (
@@ -104,7 +106,7 @@ RECIPES = (
     Recipe(
         name="classifier-faces", family="classifier", data="faces", images=320_000, batch=64, rate=cosine,
         learner=lambda device: ClassifierLearner(
-            Classifier((3, 64, 64), faces.ATTRIBUTES, widths=(24, 48, 96, 128), features=128), device
+            Classifier((3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128), device
         ),
         title="Judge of faces", summary="Names every attribute of a drawn face; the metrics' feature space.",
         year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",

@@ -59,7 +59,7 @@ SCHEDULER = Field(
     info="The rule that turns the network's guess into the next, less noisy picture.",
 )  # fmt: skip
 GUIDANCE = Field(
-    "guidance", "float", 2.0, 0.0, 10.0, 0.1, label="Guidance",
+    "guidance", "float", 1.0, 0.0, 10.0, 0.1, label="Guidance",
     info="1 follows the class as learned, more exaggerates it, 0 ignores it.",
 )  # fmt: skip
 ETA = Field("eta", "float", 0.0, 0.0, 1.0, 0.05, label="η", info="DDIM only: fresh noise per step; 1 is DDPM's share.")
@@ -72,7 +72,7 @@ class Settings:
 
     scheduler: str = "DDIM"
     steps: int = 30
-    guidance: float = 2.0
+    guidance: float = 1.0
     eta: float = 0.0
     watch: bool = True
 
@@ -89,7 +89,10 @@ class Diffusion(nn.Module):
         super().__init__()
         self.unet, self.schedule, self.autoencoder = unet, schedule, autoencoder
         size, channels = unet.config.sample_size, unet.config.in_channels
-        self.latent_shape = (channels, size, size)
+        self.latent_shape = self.shape = (channels, size, size)
+        if autoencoder is not None:
+            enlarged = size * 2 ** (len(autoencoder.config.decoder_block_out_channels) - 1)
+            self.shape = (autoencoder.config.out_channels, enlarged, enlarged)
         self.classes = (unet.config.num_class_embeds or 1) - 1
         self.controls = (SCHEDULER, STEPS, *([GUIDANCE] if self.classes else []), ETA, WATCH)
         self.register_buffer("alpha_bar", _alpha_bar(schedule), persistent=False)  # (1000,) ᾱ_t
@@ -277,7 +280,8 @@ class Diffusion(nn.Module):
         alpha, sigma = self.level(t)
         info = {"t": t, "alpha": alpha, "sigma": sigma, "calls": calls}
         if not watch:
-            return Frame(x_t[:, :1].new_zeros(len(x_t), 1, 1, 1), step, total, {}, x_t, info)
+            blank = x_t.new_full((1, 1, 1, 1), 0.5).expand(len(x_t), *self.shape)
+            return Frame(blank, step, total, {}, x_t, info)
         x0, eps = self.split(x_t, v, t)
         clean, noisy, noise = self.to_pixels(torch.cat([x0, x_t, eps])).chunk(3)
         return Frame(clean, step, total, {"x_t": noisy, "x0": clean, "eps": noise}, x_t, info)

@@ -28,6 +28,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame
+from playground.models.hub import from_folder
 from playground.sampling import normal
 from playground.training.ema import average
 from playground.training.recipe import Batch, Recipe, flat
@@ -83,11 +84,15 @@ class Generator(nn.Module):
 
     Args:
         shape: (C, H, W). widths: channels per resolution from the coarsest, H / 2^len, to half size; the last layer
-            doubles once more, straight to pixels. latent_size: of z and of w. classes: K, or 0.
+            doubles once more, straight to pixels. latent_size: of z and of w. classes: K, or 0. squash: end in a tanh,
+        which keeps early training from running away.
     """
 
-    def __init__(self, shape: Sequence[int], widths: Sequence[int], latent_size: int, classes: int) -> None:
+    def __init__(
+        self, shape: Sequence[int], widths: Sequence[int], latent_size: int, classes: int, squash: bool
+    ) -> None:
         super().__init__()
+        self.squash = squash
         self.classes, self.latent_size = classes, latent_size
         self.labels = nn.Embedding(max(1, classes), latent_size)
         self.mapping = nn.Sequential(
@@ -125,7 +130,7 @@ class Generator(nn.Module):
         x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         for conv, w in zip(self.convs, ws.unbind(1)):
             x = conv(x, w)
-        return x
+        return torch.tanh(x) if self.squash else x
 
 
 class Discriminator(nn.Module):
@@ -142,7 +147,7 @@ class Discriminator(nn.Module):
         side = shape[1] // 2 ** len(widths)
         self.last = nn.Conv2d(widths[0] + 1, widths[0], 3, padding=1)
         self.features = nn.Linear(widths[0] * side * side, widths[0])
-        self.logit = nn.Linear(widths[0], 1)
+        self.logit = nn.Linear(widths[0], 1, bias=False)  # only differences of logits count
         self.labels = nn.Embedding(classes, widths[0]) if classes else None
         for layer in (*self.down, self.last, self.features):
             nn.init.kaiming_normal_(layer.weight, SLOPE)
@@ -178,7 +183,7 @@ class GAN(nn.Module, PyTorchModelHubMixin):
 
     Args:
         shape: (C, H, W). widths, critic: channels per resolution, coarse to fine, of G and of D; latent_size: d.
-        classes: K, or 0.
+        classes: K, or 0. squash: whether G ends in a tanh.
     """
 
     controls = (TRUNCATION,)
@@ -190,10 +195,11 @@ class GAN(nn.Module, PyTorchModelHubMixin):
         critic: Sequence[int] = (128, 48),
         latent_size: int = 64,
         classes: int = 10,
+        squash: bool = False,
     ) -> None:
         super().__init__()
         self.shape, self.latent_size, self.classes = tuple(shape), latent_size, classes
-        self.generator = Generator(shape, widths, latent_size, classes)
+        self.generator = Generator(shape, widths, latent_size, classes, squash)
         self.discriminator = Discriminator(shape, critic, classes)
         self.register_buffer("w_mean", torch.zeros(max(1, classes), latent_size))
         self.register_buffer("verdict_zero", torch.zeros(()))  # D's logit half-way between real and fake
@@ -314,16 +320,16 @@ def _at(labels: Tensor | None, i: int) -> Tensor | None:
 
 def load(folder: Path) -> GAN:
     """The network of a checkpoint folder."""
-    return GAN.from_pretrained(str(folder), local_files_only=True, strict=True)
+    return from_folder(GAN, folder)
 
 
 class GANLearner:
-    """Alternating steps of D and G on the relativistic loss, R1 and R2 on every eighth step of D."""
+    """Alternating steps of D and G on the relativistic loss, R1 and R2 on every few steps of D."""
 
-    PENALTY_EVERY = 8
-
-    def __init__(self, model: GAN, device: torch.device, gamma: float, lr: float = 1e-3, decay: float = 0.9985) -> None:
-        self.gamma, self.decay = gamma, decay
+    def __init__(
+        self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985
+    ) -> None:
+        self.gamma, self.penalty_every, self.decay = gamma, penalty_every, decay
         self.model = model.to(device, memory_format=torch.channels_last)
         g, d = model.generator, model.discriminator
         self.ema = deepcopy(g).requires_grad_(False)
@@ -339,8 +345,9 @@ class GANLearner:
     def step(self, batch: Batch) -> dict[str, float]:
         real = 2 * batch.x - 1
         labels = batch.y if self.model.classes else None
-        losses = self._step_d(real, labels, batch)
-        losses |= self._step_g(real, labels, batch)
+        fake = self._fake(labels, batch)
+        losses = self._step_d(real, fake.detach(), labels, batch)
+        losses |= self._step_g(real, fake, labels)
         average(self.ema, self.model.generator, self.decay, batch.seen)
         return losses
 
@@ -357,37 +364,39 @@ class GANLearner:
         with torch.autocast(z.device.type, torch.bfloat16):
             return g.synthesise(ws).float()
 
-    def _step_d(self, real: Tensor, labels: Tensor | None, batch: Batch) -> dict[str, float]:
-        d = self.model.discriminator
-        with torch.no_grad():
-            fake = self._fake(labels, batch)
-        with torch.autocast(real.device.type, torch.bfloat16):
-            on_real, on_fake = d(torch.cat([real, fake]), _twice(labels)).float().chunk(2)
+    def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self.model.discriminator(x, labels).float()
+
+    def _step_d(self, real: Tensor, fake: Tensor, labels: Tensor | None, batch: Batch) -> dict[str, float]:
+        on_real, on_fake = self._judge(real, labels), self._judge(fake, labels)
         loss = F.softplus(on_fake - on_real).mean()
         losses = {"d": loss.item()}
-        if (batch.seen // len(real)) % self.PENALTY_EVERY == 0:
+        if (batch.seen // len(real)) % self.penalty_every == 0:  # rarely, and then for all the steps in between
+            d = self.model.discriminator
             penalty = _penalty(d, real, labels) + _penalty(d, fake, labels)
-            loss = loss + self.PENALTY_EVERY * self.gamma / 2 * penalty
+            loss = loss + self.penalty_every * self.gamma / 2 * penalty
             losses["penalty"] = penalty.item()
         self._descend("d", loss)
         middle = (on_real.mean() + on_fake.mean()).detach() / 2
         self.model.verdict_zero.lerp_(middle, 0.01)
         return losses
 
-    def _step_g(self, real: Tensor, labels: Tensor | None, batch: Batch) -> dict[str, float]:
+    def _step_g(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, float]:
         d = self.model.discriminator.requires_grad_(False)
-        fake = self._fake(labels, batch)
-        with torch.autocast(real.device.type, torch.bfloat16):
-            on_real, on_fake = d(torch.cat([real, fake]), _twice(labels)).float().chunk(2)
-        loss = F.softplus(on_real - on_fake).mean()
+        with torch.no_grad():
+            on_real = self._judge(real, labels)
+        loss = F.softplus(on_real - self._judge(fake, labels)).mean()
         self._descend("g", loss)
         d.requires_grad_(True)
         return {"g": loss.item()}
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        self.optimizers[name].zero_grad(set_to_none=True)
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.optimizers[name].step()
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 10.0)
+        optimizer.step()
 
     @torch.no_grad()
     def _remember_mean(self, w: Tensor, labels: Tensor | None) -> None:
@@ -411,10 +420,6 @@ class GANLearner:
         finished.save_pretrained(str(folder))
 
 
-def _twice(labels: Tensor | None) -> Tensor | None:
-    return None if labels is None else torch.cat([labels, labels])
-
-
 def _penalty(d: Discriminator, x: Tensor, labels: Tensor | None) -> Tensor:
     """E‖∇_x D(x)‖² (Mescheder et al. 2018)."""
     x = x.detach().requires_grad_(True)
@@ -425,14 +430,15 @@ def _penalty(d: Discriminator, x: Tensor, labels: Tensor | None) -> Tensor:
 RECIPES = (
     Recipe(
         name="gan-mnist", family="gan", data="mnist", images=800_000, batch=64, rate=flat, conditional=True,
-        learner=lambda device: GANLearner(GAN(), device, gamma=1.0),
+        learner=lambda device: GANLearner(GAN(), device, gamma=1.0, penalty_every=8, lr=1e-3),
         title="GAN of digits", summary="A class-conditional GAN of 28×28 digits with styles and a projection critic.",
         year=2014, paper="arXiv:1406.2661",
     ),
     Recipe(
         name="gan-faces", family="gan", data="faces", images=600_000, batch=32, rate=flat,
         learner=lambda device: GANLearner(
-            GAN((3, 64, 64), (192, 128, 80, 40), (256, 160, 80, 32), latent_size=128, classes=0), device, gamma=2.0
+            GAN((3, 64, 64), (192, 128, 80, 40), (256, 160, 80, 32), latent_size=128, classes=0, squash=True),
+            device, gamma=2.0, penalty_every=4, lr=4e-4,
         ),
         title="GAN of faces", summary="A style-based GAN of 64×64 drawn faces: seven styles, truncation, style mixing.",
         year=2018, paper="arXiv:1812.04948",

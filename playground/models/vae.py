@@ -25,6 +25,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame, Posterior
+from playground.models.hub import from_folder
 from playground.models.layers import conv_down, conv_up, mlp
 from playground.sampling import generators, normal
 from playground.training.recipe import Batch, Recipe, cosine
@@ -66,6 +67,9 @@ class VAE(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("code_mean", torch.zeros(latent_size))
         self.register_buffer("code_std", torch.ones(latent_size))
         self.register_buffer("kl_per_latent", torch.zeros(latent_size))  # nats, mean over training pictures
+
+        if not variational:
+            self.log_prob = None  # without a prior there is no likelihood, and the model must not claim one
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Standard normal (N, d), one stream per seed."""
@@ -145,7 +149,7 @@ def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
 
 def load(folder: Path) -> VAE:
     """The network of a checkpoint folder."""
-    return VAE.from_pretrained(str(folder), local_files_only=True, strict=True)
+    return from_folder(VAE, folder)
 
 
 def _mlp_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
@@ -169,7 +173,10 @@ class VAELearner:
 
     def __init__(self, model: VAE, device: torch.device, lr: float = 1e-3) -> None:
         self.model = model.to(device)
-        self.modules: dict[str, nn.Module] = {"model": self.model}
+        self.codes = nn.Module()  # mean and deviation of the raw codes; saved with the state
+        self.codes.register_buffer("mean", torch.zeros(model.latent_size, device=device))
+        self.codes.register_buffer("std", torch.ones(model.latent_size, device=device))
+        self.modules: dict[str, nn.Module] = {"model": self.model, "codes": self.codes}
         used = [p for p in model.parameters() if p.requires_grad]
         self.optimizers: dict[str, torch.optim.Optimizer] = {"model": torch.optim.Adam(used, lr)}
 
@@ -201,13 +208,14 @@ class VAELearner:
     def _remember_codes(self, mean: Tensor, kl: Tensor) -> None:
         self.model.kl_per_latent.lerp_(kl.mean(0), 0.01)
         if not self.model.variational:  # set while learning, applied at `save`: `decoder` works on raw codes
-            self.codes = (mean.mean(0), mean.std(0))
+            self.codes.mean.copy_(mean.mean(0))
+            self.codes.std.copy_(mean.std(0))
 
     def save(self, folder: Path) -> None:
         """Writes config.json and model.safetensors."""
         if not self.model.variational:
-            self.model.code_mean.copy_(self.codes[0])
-            self.model.code_std.copy_(self.codes[1])
+            self.model.code_mean.copy_(self.codes.mean)
+            self.model.code_std.copy_(self.codes.std)
         self.model.save_pretrained(str(folder))
 
 

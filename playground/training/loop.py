@@ -6,6 +6,7 @@ to a folder at intervals and read back with `weights_only`, so a state file can 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from playground.engine import pick_device
 from playground.training.recipe import Batch, Learner, Recipe, recipes
 
 RUNS = Path("runs")
+LARGEST = 16 * 2**20  # bytes of a weight file
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,21 @@ def train(
     seen, seconds = _resume(state_file, learner, noise) if state_file.is_file() else (0, 0.0)
     total = images or recipe.images
     saved = started = time.monotonic()
-    before = seconds
+    before, first = seconds, seen
     while True:
         done = seconds / (minutes * 60) if minutes else seen / total
         if done >= 1:
             break
         _set_rates(learner, recipe.rate(done))
         losses = learner.step(_batch(recipe, dataset, seed, seen, done, noise, where))
-        if any(v != v for v in losses.values()):
-            raise PlaygroundError(f"{name}: a loss is not a number after {seen} pictures. Resume from an older state.")
+        if not all(math.isfinite(v) for v in losses.values()):
+            raise PlaygroundError(f"{name}: a loss is not finite after {seen} pictures. Resume from an older state.")
         seen += recipe.batch
         seconds = before + time.monotonic() - started
         if time.monotonic() - saved > save_every:
             _save(state_file, learner, noise, seen, seconds)
             saved = time.monotonic()
-        left = minutes * 60 - seconds if minutes else (total - seen) * (seconds - before) / max(1, seen)
+        left = minutes * 60 - seconds if minutes else (total - seen) * (seconds - before) / (seen - first)
         yield Progress(seen, min(1.0, done), seconds, max(0.0, left), losses)
     _save(state_file, learner, noise, seen, seconds)
     export(recipe, learner, dataset, out or registry.CHECKPOINTS / name, seconds / 60, where)
@@ -99,9 +101,9 @@ def export(
     """Writes weights and card; scores come later, from `evaluate`."""
     folder.mkdir(parents=True, exist_ok=True)
     learner.save(folder)
-    weights = sum(p.stat().st_size for p in folder.rglob("*.safetensors"))
-    if weights > 16 * 2**20:
-        raise PlaygroundError(f"{recipe.name} weighs {weights / 2**20:.1f} MB; a checkpoint may weigh 16.")
+    for path in folder.rglob("*.safetensors"):
+        if path.stat().st_size > LARGEST:
+            raise PlaygroundError(f"{path} weighs {path.stat().st_size / 2**20:.1f} MB; a file may weigh 16.")
     labels = list(next(iter(dataset.heads.values()))) if recipe.conditional else []
     registry.write_card(folder, _front(recipe, dataset, labels, minutes, device, _parameters(folder)), _body(recipe))
 

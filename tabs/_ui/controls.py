@@ -42,7 +42,9 @@ def component(field: Field, tab: str, titles: dict[str, str], value: Any, classe
     if field.kind == "choice":
         choices = [(titles.get(c, c[:1].upper() + c[1:]), c) for c in field.choices]
         few = field.name != "model" and len(choices) <= 3 and sum(len(title) for title, _ in choices) <= 36
-        return gr.Radio(choices, **common) if few or "pg-segment" in classes else gr.Dropdown(choices, filterable=False, **common)
+        if few or "pg-segment" in classes:
+            return gr.Radio(choices, **common)
+        return gr.Dropdown(choices, filterable=False, **common)
     if field.kind == "text":
         return gr.Textbox(max_length=field.length, lines=1, **common)
     if field.name == "seed" or field.step is None:
@@ -53,5 +55,6 @@ def component(field: Field, tab: str, titles: dict[str, str], value: Any, classe
 def report(field: Field, part: Component, tab: str) -> None:
     """Tells the page's script of each input, in the browser."""
     key = json.dumps(field.name)
-    event = part.change if field.kind == "text" else part.input  # a Textbox tells of input before it has the value
+    # A Textbox tells of input before it has the value.
+    event = part.change if field.kind == "text" else part.input
     event(None, [part], None, js=f"v => {{ pg.tab({json.dumps(tab)}).input({key}, v) }}", queue=False)

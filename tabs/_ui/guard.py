@@ -10,7 +10,9 @@ from typing import Any
 from playground.api import PlaygroundError
 
 log = logging.getLogger("playground")
-UNEXPECTED = "Something went wrong here, and it was not your doing. Undo, or try another setting; the log has the details."
+UNEXPECTED = (
+    "Something went wrong here, and it was not your doing. Undo, or try another setting; the log has the details."
+)
 
 
 def explain(error: Exception) -> dict[str, Any]:

@@ -83,8 +83,9 @@ def header(engine: Engine) -> gr.HTML:
     def pg_status(_: Any) -> dict[str, str]:
         return {"text": status(engine)}
 
+    words = HEADER.replace("VERSION", html.escape(__version__)).replace("STATUS", html.escape(status(engine)))
     return gr.HTML(
-        html_template=HEADER.replace("VERSION", html.escape(__version__)).replace("STATUS", html.escape(status(engine))),
+        html_template=words,
         js_on_load="pg.header(element, {server})",
         server_functions=[guard(pg_status)],
         elem_id="pg-header",

@@ -102,7 +102,8 @@ def warm_up(engine: Engine, tabs: Sequence[ModuleType]) -> None:
     for card in engine.cards():  # a diffusers pipeline folder drags in a library that takes seconds to import
         (heavy if (card.folder / "model_index.json").is_file() else light).append(card.name)
     prepare = [functools.partial(module.warm, engine) for module in tabs if hasattr(module, "warm")]
-    tasks = [*(functools.partial(engine.model, n) for n in light), *prepare, *(functools.partial(engine.model, n) for n in heavy)]
+    open_light, open_heavy = ([functools.partial(engine.model, name) for name in names] for names in (light, heavy))
+    tasks = [*open_light, *prepare, *open_heavy]
 
     def work() -> None:
         for task in tasks:

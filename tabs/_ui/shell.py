@@ -201,7 +201,8 @@ class Shell:
         stage.apply(None, None, list(self.parts.values()), js=f"() => pg.tab({tab}).pull({names})", queue=False)
         if self.stream is None:
             return
-        run = stage.run(self._run, None, stage, show_progress="hidden", concurrency_limit=None, trigger_mode="multiple")
+        free = {"concurrency_limit": None, "trigger_mode": "multiple"}  # the engine takes turns, the newest run wins
+        run = stage.run(self._run, None, stage, show_progress="hidden", **free)
         halted = stage.halt(None, None, None, cancels=[run], queue=False)
         halted.then(None, None, None, js=f"() => pg.tab({tab}).halted()", queue=False)
 
@@ -233,8 +234,8 @@ def _escape(template: str) -> str:
 
 SEED_BUTTONS = """
 <button type="button" data-seed="dice" title="Another seed (R)" aria-label="Another seed"><svg viewBox="0 0 20 20"
- aria-hidden="true"><rect x="2.5" y="2.5" width="15" height="15" rx="3"/><path d="M7 7h.01M13 7h.01M10 10h.01M7 13h.01M13 13h.01"
- stroke-width="2.6" stroke-linecap="round"/></svg></button>
+ aria-hidden="true"><rect x="2.5" y="2.5" width="15" height="15" rx="3"/><path stroke-width="2.6" stroke-linecap="round"
+ d="M7 7h.01M13 7h.01M10 10h.01M7 13h.01M13 13h.01"/></svg></button>
 <button type="button" data-seed="lock" title="Keep this seed" aria-label="Keep this seed" aria-pressed="false"><svg
  viewBox="0 0 20 20" aria-hidden="true"><rect x="4" y="9" width="12" height="8.5" rx="2"/><path class="pg-shut"
  d="M6.5 9V6.5a3.5 3.5 0 0 1 7 0V9"/><path class="pg-ajar" d="M6.5 9V5.5a3.5 3.5 0 0 1 6.8-1.2"/></svg></button>
@@ -248,7 +249,7 @@ STAGE = """
     <div class="pg-body">BODY</div>
     <div class="pg-error" role="alert" hidden><p></p><button type="button" class="pg-link">Close</button></div>
   </div>
-  <div class="pg-progress" hidden>
+  <div class="pg-progress pg-idle" hidden>
     <progress max="1" value="0" aria-label="Progress"></progress><span></span>
     <button type="button" data-tool="stop">Stop</button>
   </div>

@@ -23,7 +23,7 @@ from tabs.compare.state import REALS
 KEPT = 24  # finished answers of all visitors: a class asks the same thing thirty times
 PASSING = ("go", "frame")  # values that do not change the answer
 TILE = 112  # pixels of a picture's side on a saved sheet, at least
-PAPER = 0.93  # grey of a cell that is still empty
+PAPER = 0.6  # grey of a cell that is still empty; neither light nor dark pages make it glare
 
 Values = dict[str, Any]
 

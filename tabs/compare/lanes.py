@@ -17,6 +17,7 @@ from tabs.compare.desk import Desk, Values, grid
 from tabs.compare.words import Answers, counted, duration, under
 
 PAUSE = 1 / 12  # seconds between two pictures of the same run
+QUALITY = 95  # of a column's JPEG: below it the black around a digit gets blocks
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def column(card: ModelCard, answer: Answer | None, plan: Plan, pictures: dict[st
     known = pictures.get(card.name)
     if view is not None and (known is None or known[0] is not answer.images or answer.done):
         page = grid([view], len(plan.cells), card.shape)
-        known = pictures[card.name] = (answer.images, render.picture_uri(page, plan.across))
+        known = pictures[card.name] = (answer.images, render.picture_uri(page, plan.across, QUALITY))
     src = known[1] if view is not None and known else ""
     told |= {"src": src, "note": answer.note, "why": answer.why, "done": answer.done, "cost": cost(answer)}
     return told | {"distances": answer.facts.get("distances", [])}

@@ -14,7 +14,7 @@ from playground.comparison import Comparison, data_sets, following, spoken
 from playground.engine import Engine
 from tabs import _ui as ui
 from tabs.compare import quiz, scores
-from tabs.compare.desk import Desk, Values, grid
+from tabs.compare.desk import PAPER, Desk, Values, grid
 from tabs.compare.lanes import Plan, chips, lanes
 from tabs.compare.state import FRAMES
 from tabs.compare.words import Answers, brief, code, counted, duration, facts, listed, seed_words, things
@@ -225,7 +225,7 @@ def show_neighbours(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     def view(answer: Any) -> Tensor | None:
         if answer.images is None:
             return None
-        beside = torch.full_like(answer.images, 0.93) if answer.beside is None else answer.beside
+        beside = torch.full_like(answer.images, PAPER) if answer.beside is None else answer.beside
         return torch.stack([answer.images, beside], 1).flatten(0, 1)
 
     def picture(answers: Answers) -> Tensor:
@@ -236,7 +236,8 @@ def show_neighbours(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     labels = [text for seed in seeds for text in (f"seed {seed}", f"nearest training picture to seed {seed}")]
     titles = [text for card in cards for text in (card.title, "nearest training picture")]
     yield from lanes(desk, values, Plan(
-        {card.name: board.neighbours(card.name, seeds) for card in cards}, labels, 2, sentence, picture, 2 * len(cards),
+        {card.name: board.neighbours(card.name, seeds) for card in cards}, labels, 2 if len(seeds) <= 4 else 4,
+        sentence, picture, 2 * len(cards),
         titles, code(values, f"print({{name: last(board.neighbours(name, {brief(seeds)})).note for name in names}})"),
         view=view, data={"seeds": [seed for seed in seeds for _ in "ab"]},
     ))  # fmt: skip

@@ -22,7 +22,7 @@ HEADINGS = (  # name, heading, format, better, what it means
     ("recall", "Recall", ".2f", "high", "share of real pictures with samples around them"),
     ("accuracy", "Class right", ".0%", "high", "share in which the classifier sees what was asked for"),
     ("diversity", "Diversity", ".2f", "", "how far samples are from each other; real pictures are 1"),
-    ("milliseconds", "ms a picture", ".1f", "low", "time of one picture, in batches of 32 on this machine"),
+    ("milliseconds", "Time a picture", "", "low", "time of one picture, in batches of 32 on this machine"),
     ("parameters", "Weights", "", "", "numbers the network has learned"),
     ("calls", "Network calls", ".0f", "low", "how often the network runs for one picture"),
 )
@@ -76,7 +76,8 @@ def row(card: ModelCard, answer: Answer | None) -> dict[str, Any]:
 
 def cell(name: str, value: float, form: str) -> str:
     """A number as it stands in the table."""
-    return weights(int(value)) if name == "parameters" else format(value, form)
+    own = {"parameters": lambda n: weights(int(n)), "milliseconds": duration}
+    return own[name](value) if name in own else format(value, form)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -84,9 +85,10 @@ def table(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for name, _, _, better, _ in HEADINGS:
         having = [r for r in rows if name in r["values"]]
         if better and len(having) > 1:
-            best = (min if better == "low" else max)(r["values"][name] for r in having)
+            found = [r["values"][name] for r in having]
+            best = min(found) if better == "low" else max(found)
             for r in having:
-                r.setdefault("best", []).extend([name] if r["values"][name] == best else [])
+                r.setdefault("best", []).extend([name] if r["values"][name] == best and min(found) < max(found) else [])
     heads = [{"name": n, "title": t, "better": b, "info": i} for n, t, _, b, i in HEADINGS]
     return {"heads": heads, "rows": [{k: v for k, v in r.items() if k != "values"} for r in rows]}
 
@@ -94,7 +96,8 @@ def table(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def points(cards: Sequence[ModelCard], answers: Answers) -> list[dict[str, Any]]:
     """Where the models stand in the figure."""
     told = [(card.title, facts(answers, card)) for card in cards]
-    return [{"title": t, "x": f["milliseconds"], "y": f["fd_over_floor"]} for t, f in told if "fd_over_floor" in f]
+    spots = [{"title": t, "x": f["milliseconds"], "y": f["fd_over_floor"]} for t, f in told if "fd_over_floor" in f]
+    return sorted(spots, key=lambda spot: spot["x"])  # names stand below and above in turn
 
 
 def verdict(cards: Sequence[ModelCard], answers: Answers, count: int, missing: str) -> str:
@@ -109,7 +112,7 @@ def verdict(cards: Sequence[ModelCard], answers: Answers, count: int, missing: s
         words += f" Quickest: {quick[0][1]}, {duration(quick[0][0])} a picture."
     if missing:
         return f"{words} Distances to real pictures have to wait. {missing}"
-    return words + (" So few pictures give noisy scores: another seed will move them." if count < 512 else "")
+    return words + (" So few pictures give noisy scores: another seed (R) will move them." if count < 512 else "")
 
 
 def plot_sentence(cards: Sequence[ModelCard], answers: Answers) -> str:
@@ -133,7 +136,7 @@ def figure(data: Mapping[str, Any], dark: bool) -> Any:
     import plotly.graph_objects as go  # heavy, and most visitors never measure
 
     ink, line, accent = ("#f0eeea", "#33373a", "#2dd4bf") if dark else ("#1c1917", "#e4e1da", "#0f766e")
-    axis = {"type": "log", "gridcolor": line, "linecolor": line, "zeroline": False}
+    axis = {"type": "log", "gridcolor": line, "linecolor": line, "zeroline": False, "dtick": "D2"}
     chart = go.Figure(go.Scatter(
         x=[p["x"] for p in spots], y=[p["y"] for p in spots], text=[p["title"] for p in spots], mode="markers+text",
         textposition=["top center" if i % 2 else "bottom center" for i in range(len(spots))],
@@ -234,7 +237,7 @@ def estimate(desk: Desk, values: Values, each: int, action: str) -> Iterator[ui.
         images = grid([_images(answers, c) for c in cards], PROBED, cards[0].shape)
         many = f"{each} pictures of each of {counted(len(cards), 'model')}"
         known = done == len(cards)
-        words = f"{many} will take about {spell(left)} here." if known else f"Working out how long {many} take."
+        words = f"{many} will take {spell(left)} here." if known else f"Working out how long {many} take."
         data = {"estimate": True, "action": action, "seconds": left, "chips": chips(desk, values),
                 "stored": stored(cards), "table": table([row(card, None) for card in cards])}  # fmt: skip
         data |= heads(cards, seeds)
@@ -244,10 +247,10 @@ def estimate(desk: Desk, values: Values, each: int, action: str) -> Iterator[ui.
 
 
 def spell(seconds: float) -> str:
-    """ "less than a second", "12 seconds", "3 minutes"."""
+    """ "less than a second", "about 12 seconds", "about 3 minutes"."""
     if seconds < 1:
         return "less than a second"
-    return counted(round(seconds), "second") if seconds < 90 else counted(round(seconds / 60), "minute")
+    return f"about {counted(round(seconds), 'second') if seconds < 90 else counted(round(seconds / 60), 'minute')}"
 
 
 def _images(answers: Answers, card: ModelCard) -> Tensor | None:

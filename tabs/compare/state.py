@@ -100,7 +100,8 @@ BODY = """
 <div class="cmp-stage">
   <div class="cmp-panel" data-part="panel" data-mode="repair" hidden>
     <div data-part="sketch" hidden><h3>Your picture</h3><div data-part="paper"></div></div>
-    <div><h3>Paint what is hidden</h3><div data-part="mask"></div></div>
+    <div><h3>What they all get</h3><div data-part="mask"></div>
+      <p class="pg-caption">Paint on it to hide another part.</p></div>
     <div class="cmp-buttons"><button type="button" data-do="test">Another test picture</button>
       <button type="button" data-do="draw">Draw one</button><button type="button" data-do="upload">Upload…</button>
       <input type="file" accept="image/*" hidden aria-label="Upload a picture"></div>
@@ -123,7 +124,8 @@ BODY = """
 </div>
 <div class="cmp-wall" data-mode="wall" hidden>
 <div class="cmp-scroll" tabindex="0" role="region" aria-label="Wall of samples">
-  <div class="cmp-heads" data-part="heads" aria-hidden="true"></div><div data-part="wall"></div></div></div>
+  <div class="cmp-grid"><div></div><div class="cmp-heads" data-part="heads" aria-hidden="true"></div>
+  <ol class="cmp-rail" data-part="rail" aria-hidden="true"></ol><div data-part="wall"></div></div></div></div>
 <div class="cmp-quiz" data-mode="quiz" hidden>
   <figure><img data-part="riddle" alt="Is this picture real?"></figure>
   <div><p class="cmp-number" data-part="riddle-number"></p>

@@ -23,10 +23,11 @@ def weights(count: int) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """ "0.2 ms", "31 ms", "4.2 s"."""
+    """ "0.04 ms", "3.1 ms", "31 ms", "4.2 s"."""
     if milliseconds >= 1000:
         return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+    digits = 0 if milliseconds >= 10 else 1 if milliseconds >= 1 else 2
+    return f"{milliseconds:.{digits}f} ms"
 
 
 def counted(number: int, thing: str) -> str:

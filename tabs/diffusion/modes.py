@@ -71,7 +71,7 @@ def denoise(desk: Desk, values: Values) -> Iterator[ui.Shown]:
         told(lane, path, desk) | ({"film": path.film()} if lane in fresh else {}) for lane, path in zip(lanes, paths)
     ]
     yield ui.Shown(torch.cat([p.result for p in paths]), sentence(desk, lanes, paths), {"lanes": shown},
-                   code=code.denoise(lanes, paths), step=total, total=total)  # fmt: skip
+                   code=code.denoise(lanes, paths), columns=len(lanes), step=total, total=total)  # fmt: skip
 
 
 def all_lanes(desk: Desk, values: Values) -> list[Lane]:

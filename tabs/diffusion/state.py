@@ -33,7 +33,7 @@ def declare(engine: Engine) -> ui.State:
         Field("scheduler", "choice", "DDIM", choices=SCHEDULERS, label="Scheduler",
               info="The rule that turns the network's guess into the next, less noisy picture."),
         Field("steps", "int", 20, 1, 100, 1, label="Steps", info="How often the noise is lowered."),
-        Field("guidance", "float", 2.0, 0.0, 10.0, 0.1, label="Guidance",
+        Field("guidance", "float", 1.0, 0.0, 10.0, 0.1, label="Guidance",
               info="0 ignores the class, 1 follows it as learned, more exaggerates it."),
         Field("eta", "float", 0.0, 0.0, 1.0, 0.05, label="η",
               info="DDIM only: fresh noise in each step. 0 adds none, 1 as much as DDPM."),

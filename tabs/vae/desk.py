@@ -159,7 +159,8 @@ class Desk:
 
         seeds = range(FACES_MEASURED)
         people = [faces.sample(seed) for seed in seeds]
-        means = torch.cat([self.encode(name, self.faces(seeds[i : i + 100])).mean for i in range(0, FACES_MEASURED, 100)])
+        parts = [seeds[i : i + 100] for i in range(0, FACES_MEASURED, 100)]
+        means = torch.cat([self.encode(name, self.faces(part)).mean for part in parts])
         found = {}
         for attribute in ATTRIBUTES:
             has = torch.tensor([shows(person, attribute) for person in people])

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from playground import render
-from playground.api import Posterior
+from playground.api import MAX_SEED, Posterior
 from playground.sampling import normal
 from tabs import _ui as ui
 from tabs.vae.desk import GRID, Desk, first_test_seed
-from tabs.vae.state import ATTRIBUTES, CORNERS, STRONGEST
+from tabs.vae.state import ATTRIBUTES, CORNERS, FRAMES, STRONGEST
 
 DEAD = 0.01  # nats: a latent that carries less is called dead
 COLUMNS = 9  # values across a row of the traversal
@@ -29,7 +29,8 @@ def draw(desk: Desk, values: Values) -> ui.Shown:
     """The picture of a state. Where the model does not fit the mode, one that does is taken and said."""
     model = fitting(desk, values)
     shown = MODES[values["mode"]](desk, values | {"model": model})
-    return replace(shown, model=model, patch={**shown.patch, **({} if model == values["model"] else {"model": model})})
+    change = {} if model == values["model"] else {"model": model}
+    return replace(shown, model=model, patch={**shown.patch, **change})
 
 
 def fitting(desk: Desk, values: Values) -> str:
@@ -56,7 +57,8 @@ def show_map(desk: Desk, values: Values) -> ui.Shown:
         f"The nearest of {len(atlas.means)} test pictures is {'a ' + label if label else 'one'}, {distance:.2f} away"
         f"{': an empty region.' if distance > 0.5 else '.'}"
     )
-    return ui.Shown(desk.decode(name, at), sentence, code=code(name, f"z = torch.tensor([[{values['x']}, {values['y']}]])"))
+    line = f"z = torch.tensor([[{values['x']}, {values['y']}]])"
+    return ui.Shown(desk.decode(name, at), sentence, code=code(name, line))
 
 
 def glimpse(desk: Desk, request: Any, state: ui.State) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def show_draw(desk: Desk, values: Values) -> ui.Shown:
     kl = divergence(q)[0]
     first, second = desk.atlas(name).axes
     data = {
+        "kind": card.data,
         "input": render.png_uri(x),
         "recon": render.picture_uri(recon),
         "again": render.picture_uri(again),
@@ -115,8 +118,9 @@ def show_draw(desk: Desk, values: Values) -> ui.Shown:
     }
     patch = {"drawing": data["input"]} if own else {}
     what = "Your picture" if own else f"Test picture {values['test']}"
-    return ui.Shown(torch.cat([x, recon, again]), describe(desk, name, what, x, recon, kl), data, patch=patch, columns=3,
-                    code=code(name, *source_code(values), "z = model.encode(x).mean"))  # fmt: skip
+    sentence = describe(desk, name, what, x, recon, kl)
+    lines = code(name, *source_code(values | patch), "z = model.encode(x).mean")
+    return ui.Shown(torch.cat([x, recon, again]), sentence, data, code=lines, patch=patch, columns=3)
 
 
 def divergence(q: Posterior) -> Tensor:
@@ -139,8 +143,10 @@ def describe(desk: Desk, name: str, what: str, x: Tensor, recon: Tensor, kl: Ten
     """The sentence under the pictures."""
     error = float((x - recon).square().mean())
     if not desk.model(name).variational:
-        return f"{what} and its copy; mean squared error {error:.3f}. A plain autoencoder has no ellipse: its code is one point."
-    return f"{what}, its reconstruction and a draw from its posterior; mean squared error {error:.3f}, {kl.sum():.1f} nats in the code."
+        copy = f"{what} and its copy; mean squared error {error:.3f}."
+        return f"{copy} A plain autoencoder has no ellipse: its code is one point."
+    three = f"{what}, its reconstruction and a draw from its posterior;"
+    return f"{three} mean squared error {error:.3f}, {kl.sum():.1f} nats in the code."
 
 
 # ---------------------------------------------------------------------------------------------- samples
@@ -149,17 +155,18 @@ def describe(desk: Desk, name: str, what: str, x: Tensor, recon: Tensor, kl: Ten
 def show_samples(desk: Desk, values: Values) -> ui.Shown:
     """A wall of draws from the prior at the chosen temperature."""
     name, heat = values["model"], values["temperature"]
-    seeds = range(values["seed"], values["seed"] + SAMPLES)
-    seeds = [seed % 2**32 for seed in seeds]
+    first = min(values["seed"], MAX_SEED + 1 - SAMPLES)
+    seeds = list(range(first, first + SAMPLES))
     pictures = desk.engine.run(name, seeds, temperature=heat).images.float().cpu()
     spread = float(pictures.std(0).mean())
     sentence = (
-        f"{SAMPLES} draws from the prior at temperature {heat:.2f}, seeds {seeds[0]} to {seeds[-1]}; their pixels vary by "
-        f"{spread:.2f} on average. Choose one to go on from it."
+        f"{SAMPLES} draws from the prior at temperature {heat:.2f}, seeds {seeds[0]} to {seeds[-1]}; their pixels "
+        f"vary by {spread:.2f} on average. Choose one to go on from it."
     )
-    lines = ["from playground import Engine", "engine = Engine()",
-             f'picture = engine.run("{name}", range({seeds[0]}, {seeds[0] + SAMPLES}), temperature={heat}).images']  # fmt: skip
-    return ui.Shown(pictures, sentence, {"n": SAMPLES, "columns": ACROSS, "seeds": seeds}, code="\n".join(lines), columns=ACROSS)
+    run = f'picture = engine.run("{name}", range({first}, {first + SAMPLES}), temperature={heat}).images'
+    lines = ["from playground import Engine", "engine = Engine()", run]
+    data = {"n": SAMPLES, "columns": ACROSS, "seeds": seeds}
+    return ui.Shown(pictures, sentence, data, code="\n".join(lines), columns=ACROSS)
 
 
 # ---------------------------------------------------------------------------------------------- sliders
@@ -186,8 +193,8 @@ def show_sliders(desk: Desk, values: Values) -> ui.Shown:
     moved = sum(values[k] != 0 for k in STRONGEST[: len(ranks)])
     start = f"test picture {values['test']}" if values["start"] == "test" else f"seed {values['seed']}"
     sentence = (
-        f"{'The code' if not moved else f'{moved} of the latents moved away from the code'} of {start}. Rows: the {len(ranks)} "
-        f"strongest of {z.shape[1]} latents, each from −3 to 3 while the others rest."
+        f"{'The code' if not moved else f'{moved} of the latents moved away from the code'} of {start}. Rows: the "
+        f"{len(ranks)} strongest of {z.shape[1]} latents, each from −3 to 3 while the others rest."
     )
     return ui.Shown(pictures[:1], sentence, data, code=sliders_code(desk, values, ranks))
 
@@ -219,8 +226,8 @@ def show_between(desk: Desk, values: Values) -> ui.Shown:
         "grid": render.picture_uri(grid, SIDE), "side": SIDE,
     }  # fmt: skip
     sentence = (
-        f"From picture {values['a']} to picture {values['b']} in {len(lanes['straight line'])} places. Half-way, the straight "
-        f"line is only {100 * half:.0f} % as far from the centre as its ends; the great circle keeps its distance."
+        f"From picture {values['a']} to picture {values['b']} in {FRAMES} places. Half-way, the straight line is only "
+        f"{100 * half:.0f} % as far from the centre as its ends; the great circle keeps its distance."
     )
     still = torch.cat([lane[:: (len(lane) - 1) // 8] for lane in lanes.values()])
     return ui.Shown(still, sentence, data, columns=9, code=between_code(name, values))
@@ -260,7 +267,9 @@ def show_faces(desk: Desk, values: Values) -> ui.Shown:
     parts = [f"{values[a]:+.1f} {a.replace('_', ' ')}" for a in ATTRIBUTES if values[a]]
     where = "the code of a drawn face" if values["origin"] == "drawn" else "a draw from the prior"
     sentence = f"{where.capitalize()}, seed {values['seed']}, " + (
-        f"moved by {', '.join(parts)}: {float(step.norm()):.1f} units of latent space." if parts else "as it is. Move a slider."
+        f"moved by {', '.join(parts)}: {float(step.norm()):.1f} units of latent space."
+        if parts
+        else "as it is. Move a slider."
     )
     pair = torch.cat([before[:1], after[:1]])
     return ui.Shown(pair, sentence, data, columns=2, code=faces_code(values))
@@ -285,7 +294,8 @@ def code(name: str, *lines: str) -> str:
 def source_code(values: Values) -> list[str]:
     """Where the encoded picture comes from."""
     if values["source"] == "drawing":
-        return [f'from tabs._ui import read_picture; x = read_picture("{values["drawing"][:4000]}", model.card.shape, model.card.data)']
+        drawn = f'x = read_picture("{values["drawing"]}", model.card.shape, model.card.data)'
+        return ["from tabs._ui import read_picture", drawn]
     return [example_code([values["test"]])]
 
 
@@ -297,7 +307,8 @@ def example_code(indices: list[int]) -> str:
 def sliders_code(desk: Desk, values: Values, ranks: list[int]) -> str:
     """Start, then every slider that was moved."""
     test = values["start"] == "test"
-    first = [example_code([values["test"]]), "z = model.encode(x).mean"] if test else [f"z = model.latents([{values['seed']}])"]
+    encoded = [example_code([values["test"]]), "z = model.encode(x).mean"]
+    first = encoded if test else [f"z = model.latents([{values['seed']}])"]
     moves = [f"z[0, {latent}] += {values[k]}" for latent, k in zip(ranks, STRONGEST) if values[k]]
     return code(values["model"], *first, *moves)
 

@@ -9,7 +9,7 @@ from tabs._ui.examples import COUNT
 
 MODES = ("Map", "Draw", "Samples", "Sliders", "Between", "Faces")
 STRONGEST = tuple(f"k{i}" for i in range(1, 9))
-CORNERS = ("a", "b", "c", "d")
+CORNERS = {"a": 103, "b": 351, "c": 12, "d": 428}  # test pictures
 ATTRIBUTES = ("smile", "glasses", "hat", "beard", "long_hair", "turn")
 FRAMES = 33  # pictures of a walk
 REACH = 5.0  # as far from the centre as a latent can be pushed
@@ -35,7 +35,7 @@ def declare(engine: Engine) -> ui.State:
         Field("start", "choice", "test", choices=("test", "seed"), label="Start from",
               info="The code of the test picture, or a draw from the prior."),
         *(Field(k, "float", 0.0, -4, 4, 0.1, label=f"Latent of rank {i}") for i, k in enumerate(STRONGEST, 1)),
-        *(Field(c, "int", n, 0, COUNT - 1, 1, label=f"Corner {c.upper()}") for c, n in zip(CORNERS, (103, 351, 12, 428))),
+        *(Field(c, "int", n, 0, COUNT - 1, 1, label=f"Corner {c.upper()}") for c, n in CORNERS.items()),
         Field("frame", "int", FRAMES // 2, 0, FRAMES - 1, 1, label="Place on the walk"),
         Field("origin", "choice", "drawn", choices=("drawn", "prior"), label="Face from",
               info="Encode a drawn face with this seed, or draw a code from the prior."),
@@ -77,34 +77,37 @@ Kingma and Welling, *Auto-encoding variational Bayes*, 2013 (arxiv.org/abs/1312.
 BODY = """
 <div class="vae-mode vae-map" data-mode="map">
   <div data-part="map"></div>
-  <figure><img data-part="out" alt="The decoded picture"><figcaption class="pg-caption" data-part="out-note"></figcaption></figure>
+  <figure><img data-part="out" alt="The decoded picture"><figcaption data-part="out-note"></figcaption></figure>
 </div>
 <div class="vae-mode vae-draw" data-mode="draw" hidden>
   <div><div data-part="draw"></div>
     <div class="vae-buttons"><button type="button" data-do="test">Another test picture</button>
-    <button type="button" data-do="upload">Upload…</button><input type="file" accept="image/*" hidden aria-label="Upload a picture"></div></div>
+    <button type="button" data-do="upload">Upload…</button>
+    <input type="file" accept="image/*" hidden aria-label="Upload a picture"></div></div>
   <div class="vae-trio">
-    <figure><img data-part="input" alt="What the network sees"><figcaption class="pg-caption">what it sees</figcaption></figure>
-    <figure><img data-part="recon" alt="The reconstruction"><figcaption class="pg-caption">decoded mean</figcaption></figure>
-    <figure><img data-part="again" alt="A draw from the posterior"><figcaption class="pg-caption">a draw (R)</figcaption></figure>
+    <figure><img data-part="input" alt="What the network sees"><figcaption>what it sees</figcaption></figure>
+    <figure><img data-part="recon" alt="The reconstruction"><figcaption>decoded mean</figcaption></figure>
+    <figure><img data-part="again" alt="A draw from the posterior"><figcaption>a draw (R)</figcaption></figure>
   </div>
   <div><div data-part="where"></div><p class="pg-caption" data-part="where-note"></p></div>
   <div class="vae-bars"><h3>KL of each latent, in nats</h3><div data-part="bars"></div></div>
 </div>
 <div class="vae-mode" data-mode="samples" hidden><div data-part="samples"></div></div>
 <div class="vae-mode vae-sliders" data-mode="sliders" hidden>
-  <figure><img data-part="moved" alt="The picture at these settings"><figcaption class="pg-caption">here</figcaption></figure>
-  <div><div data-part="rows"></div><p class="pg-caption">One row per latent, from −3 to 3. Choose a cell to go there.</p></div>
+  <figure><img data-part="moved" alt="The picture at these settings"><figcaption>here</figcaption></figure>
+  <div><div data-part="rows"></div>
+    <p class="pg-caption">One row per latent, from −3 to 3. Choose a cell to go there.</p></div>
 </div>
 <div class="vae-mode vae-between" data-mode="between" hidden>
   <div data-part="walk"></div>
   <div class="vae-corners"><div data-part="ends"></div>
-    <figure><img data-part="grid" alt="Nine by nine pictures between the four corners"><figcaption class="pg-caption">everything between the four corners</figcaption></figure></div>
+    <figure><img data-part="grid" alt="Nine by nine pictures between the four corners">
+      <figcaption>everything between the four corners</figcaption></figure></div>
 </div>
 <div class="vae-mode vae-faces" data-mode="faces" hidden>
-  <figure><img data-part="before" alt="The face before"><figcaption class="pg-caption">before</figcaption></figure>
-  <figure><img data-part="after" alt="The face after"><figcaption class="pg-caption">after</figcaption></figure>
+  <figure><img data-part="before" alt="The face before"><figcaption>before</figcaption></figure>
+  <figure><img data-part="after" alt="The face after"><figcaption>after</figcaption></figure>
   <figure class="vae-wall"><img data-part="wall" alt="Eight more faces, before above and after below">
-    <figcaption class="pg-caption">the same step on eight other faces: before above, after below</figcaption></figure>
+    <figcaption>the same step on eight other faces: before above, after below</figcaption></figure>
 </div>
 """

@@ -119,6 +119,7 @@ class Face:
 
 
 def check_seed(seed: int) -> int:
+    """The seed as an int in [0, 2³²); anything else is a ValueError that says so."""
     whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if not whole or not 0 <= int(seed) < 2**32:
         raise ValueError(
@@ -128,6 +129,7 @@ def check_seed(seed: int) -> int:
 
 
 def check_size(size: int) -> int:
+    """The side of a picture in pixels, 16 to 1024; anything else is a ValueError that says so."""
     whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
     if not whole or not 16 <= int(size) <= 1024:
         raise ValueError(
