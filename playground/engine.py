@@ -202,7 +202,9 @@ def check_labels(card: ModelCard, labels: Sequence[int] | int | None, seeds: Seq
     labels = [labels] * len(seeds) if isinstance(labels, int) else list(labels)
     one = Field("class", "int", 0, 0, k - 1, label="The class")
     if len(labels) != len(seeds):
-        raise PlaygroundError(f"There are {len(labels)} classes for {len(seeds)} pictures. Give one from 0 to {k - 1} each, or one for all.")
+        raise PlaygroundError(
+            f"There are {len(labels)} classes for {len(seeds)} pictures. Give one from 0 to {k - 1} each, or one for all."
+        )
     return torch.tensor([one.check(label) for label in labels])
 
 

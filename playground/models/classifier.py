@@ -25,7 +25,8 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
     """Convolutions, a feature vector, and one linear head per attribute.
 
     Args:
-        shape: (C, H, W). heads: (attribute, its values) in label order; a list, since JSON objects lose theirs. widths: channels after each halving. features: F.
+        shape: (C, H, W). heads: (attribute, its values) in label order; a list, since JSON objects lose theirs.
+        widths: channels after each halving. features: F.
     """
 
     def __init__(
