@@ -203,7 +203,8 @@ def check_labels(card: ModelCard, labels: Sequence[int] | int | None, seeds: Seq
     one = Field("class", "int", 0, 0, k - 1, label="The class")
     if len(labels) != len(seeds):
         raise PlaygroundError(
-            f"There are {len(labels)} classes for {len(seeds)} pictures. Give one from 0 to {k - 1} each, or one for all."
+            f"There are {len(labels)} classes for {len(seeds)} pictures. Give each one "
+            f"from 0 to {k - 1}, or one for all."
         )
     return torch.tensor([one.check(label) for label in labels])
 

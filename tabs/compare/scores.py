@@ -17,7 +17,7 @@ from tabs.compare.lanes import chips, follow, progress
 from tabs.compare.words import Answers, brief, code, counted, duration, facts, under, weights
 
 HEADINGS = (  # name, heading, format, better, what it means
-    ("fd_over_floor", "FD ÷ floor", ".1f", "low", "Fréchet distance over that of as many real pictures; 1 is perfect"),
+    ("fd_over_floor", "FD ÷ floor", ".2f", "low", "Fréchet distance over that of as many real pictures; 1 is perfect"),
     ("precision", "Precision", ".2f", "high", "share of samples that lie among real pictures"),
     ("recall", "Recall", ".2f", "high", "share of real pictures with samples around them"),
     ("accuracy", "Class right", ".0%", "high", "share in which the classifier sees what was asked for"),
@@ -139,7 +139,7 @@ def figure(data: Mapping[str, Any], dark: bool) -> Any:
     axis = {"type": "log", "gridcolor": line, "linecolor": line, "zeroline": False, "dtick": "D2"}
     chart = go.Figure(go.Scatter(
         x=[p["x"] for p in spots], y=[p["y"] for p in spots], text=[p["title"] for p in spots], mode="markers+text",
-        textposition=["top center" if i % 2 else "bottom center" for i in range(len(spots))],
+        textposition=[("top center", "bottom center", "middle right")[i % 3] for i in range(len(spots))],
         marker={"size": 12, "color": accent}, cliponaxis=False,
         hovertemplate="%{text}<br>%{x:.2f} ms a picture<br>%{y:.2f} × the floor<extra></extra>",
     ))  # fmt: skip
