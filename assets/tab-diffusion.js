@@ -380,7 +380,7 @@
     const inpaint = reel(part('repair'), { captions: ['one answer', 'a second', 'a third'], label: 'Step' });
     const between = reel(part('between'), { captions: ['along the great circle (slerp)', 'along the straight line (lerp)'], label: 'Step', shape: 7 });
 
-    const table = el('table', {}), lines = {};
+    const table = el('table', { 'aria-label': 'Schedulers side by side on the same noise' }), lines = {};
     part('table').append(table);
     const heads = (columns = ['', '', '', '', '', 'result']) => el('tr', {}, el('th', { scope: 'col' }, 'scheduler'),
       el('th', { scope: 'col' }, el('div', { class: 'dif-heads' }, ...columns.map(c => el('span', {}, c)))),

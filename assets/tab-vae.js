@@ -42,7 +42,7 @@
       if (!ellipse || !map) return;
       const [x, y, sx, sy] = ellipse, [dx, dy] = where.at;
       const scale = toX(1) - toX(0), side = Math.round(width * 0.3), middle = side / 2;
-      const zoom = Math.max(1, Math.floor(middle / (3 * scale * Math.max(sx, sy, 0.002))));
+      const zoom = Math.max(1, Math.round(middle / (2.6 * scale * Math.max(sx, sy, 0.002))));
       const rings = (cx, cy, times) => {
         pen.strokeStyle = pg.css('--pg-ink');
         for (const sigma of [1, 2]) {
@@ -53,7 +53,7 @@
         }
       };
       rings(toX(x), toY(y), 1);
-      if (zoom < 3) return;
+      if (zoom < 2) return;
       pen.save();
       pen.translate(width - side - 8, width - side - 8);
       pen.fillStyle = pg.css('--pg-card');

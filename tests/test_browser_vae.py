@@ -144,6 +144,9 @@ def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
     assert source(page, "recon") == stands
     page.get_by_role("button", name="Another test picture").click()
     page.get_by_role("alert").filter(has_text="not a picture").wait_for(state="hidden")
+    page.wait_for_function("pg.tab('vae').entries.at(-1).state.source === 'test' && pg.tab('vae').entries.length > 1")
+    kept = page.evaluate("pg.tab('vae').entries.map(e => e.state.drawing)")
+    assert not any("dGhpcyBpcyB0ZXh0" in drawing for drawing in kept)  # "this is text" in base64
 
 
 def test_samples_lead_to_sliders(page, server):

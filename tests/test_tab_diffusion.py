@@ -130,8 +130,8 @@ def test_a_start_below_the_last_step_is_explained(desk, state):
 
 
 def test_a_run_equals_the_engine_s(engine, desk, state):
-    shown = final(desk, state, scheduler="DPM-Solver++", steps=4, label="5", seed=11)
-    there = engine.run("diffusion-mnist", [11], labels=5, scheduler="DPM-Solver++", steps=4).images
+    shown = final(desk, state, scheduler="DPM-Solver++", steps=4, label="5", seed=11, guidance=2.0)
+    there = engine.run("diffusion-mnist", [11], labels=5, scheduler="DPM-Solver++", steps=4, guidance=2.0).images
     assert torch.equal(shown.picture, there.mul(255).round() / 255)
 
 
@@ -262,7 +262,7 @@ def test_both_walks_meet_at_their_ends(desk, state):
 
 
 def test_schedulers_tell_how_often_they_asked(desk, state):
-    rows = final(desk, state, mode="schedulers", steps=4).data["rows"]
+    rows = final(desk, state, mode="schedulers", steps=4, guidance=2.0).data["rows"]
     calls = {row["name"]: row["calls"] for row in rows}
     assert list(calls) == list(SCHEDULERS) and calls["DDIM"] == 8 and calls["Heun"] == 14
     assert rows[0]["apart"] == 0 and all(row["ms"] > 0 for row in rows)

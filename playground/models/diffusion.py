@@ -432,23 +432,31 @@ class DiffusionLearner:
 
 
 class LatentLearner(DiffusionLearner):
-    """First the autoencoder, then diffusion in its code; `SPLIT` is the share of the run the first gets."""
+    """First the autoencoder, then diffusion in its code, then once more the decoder alone, to sharpen it.
 
-    SPLIT = 0.2
+    `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
+    as it is, so the code the U-Net has learned keeps its meaning.
+    """
+
+    CODING, POLISH = 0.2, 0.85
 
     def __init__(self, model: Diffusion, device: torch.device, lr: float) -> None:
         super().__init__(model, device, lr)
-        self.coder = model.autoencoder
+        self.coder, self.lr = model.autoencoder, lr
         self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
         self.register.register_buffer("spread", torch.ones((), device=device))
         self.modules |= {"coder": self.coder, "register": self.register}
         self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), 1e-3)
 
     def step(self, batch: Batch) -> dict[str, float]:
-        if batch.done < self.SPLIT:
-            self._slow(self.optimizers["coder"], 1e-3, batch.done / self.SPLIT)
+        if batch.done < self.CODING:
+            self._slow(self.optimizers["coder"], 1e-3, batch.done / self.CODING)
             return self.coding_step(batch)
-        self._slow(self.optimizers["unet"], 8e-4, (batch.done - self.SPLIT) / (1 - self.SPLIT))
+        if batch.done >= self.POLISH:
+            self.coder.encoder.requires_grad_(False)
+            self._slow(self.optimizers["coder"], 1e-3, (batch.done - self.POLISH) / (1 - self.POLISH))
+            return self.coding_step(batch)
+        self._slow(self.optimizers["unet"], self.lr, (batch.done - self.CODING) / (self.POLISH - self.CODING))
         with torch.no_grad(), torch.autocast(batch.x.device.type, torch.bfloat16):
             code = self.coder.encode(2 * batch.x - 1).latents.float() / self.register.spread
         return self.denoising_step(code, batch)

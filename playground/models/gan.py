@@ -295,9 +295,13 @@ class GAN(nn.Module, PyTorchModelHubMixin):
             yield Frame(filled, frame.step, frame.total, state=frame.state, info=frame.info)
 
     def principal_directions(self, count: int = 8, samples: int = 2000) -> tuple[Tensor, Tensor]:
-        """PCA of styles (Härkönen et al., "GANSpace", 2020): unit directions (count, d) and deviations (count,)."""
-        labels = torch.arange(samples) % self.classes if self.classes else None
-        w = self.styles(self.latents(range(samples)), labels).double()
+        """PCA of styles (Härkönen et al., "GANSpace", 2020): unit directions (count, d) and deviations (count,).
+
+        With classes, every style is taken relative to its own class's mean, or PCA would mostly find the classes.
+        """
+        labels = torch.arange(samples) % max(1, self.classes)
+        w = self.styles(self.latents(range(samples)), labels if self.classes else None)
+        w = (w - self.w_mean[labels.to(w.device)]).double()
         _, s, directions = torch.linalg.svd(w - w.mean(0), full_matrices=False)
         sign = torch.sign(directions.gather(1, directions.abs().argmax(1, keepdim=True)))  # SVD leaves it open
         return (directions * sign)[:count].float(), (s[:count] / math.sqrt(samples - 1)).float()

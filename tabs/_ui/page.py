@@ -15,7 +15,7 @@ from playground.engine import Engine, memory
 from tabs._ui.guard import guard
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-SHARED = ("pg.js", "pg-widgets.js")  # in this order; the tabs' own scripts follow
+SHARED = ("pg.js", "pg-page.js", "pg-widgets.js")  # in this order; the tabs' own scripts follow
 TITLE = "The playground for generative models"
 
 

@@ -44,6 +44,7 @@ class Shell:
         body: the tab's own HTML inside the stage; its script is `pg.stages[tab]` in `assets/tab-<tab>.js`.
         functions: further server functions for that script; each takes one JSON value and returns one.
         stream: a checked state → answers as a long run goes on; started by `tab.run()`, stopped by `tab.stop()`.
+        follow: whether a change of the state starts the stream anew; else it is drawn, and the script starts a run.
         about: Markdown of the explanation, with LaTeX between dollars.
     """
 
@@ -56,10 +57,11 @@ class Shell:
         body: str,
         functions: Sequence[Callable[[Any], Any]] = (),
         stream: Stream | None = None,
+        follow: bool = True,
         about: str = "",
     ) -> None:
         self.state, self.engine, self.draw, self.stream = state, engine, draw, stream
-        self.body, self.functions, self.about = body, functions, about
+        self.body, self.functions, self.about, self.follow = body, functions, about, follow
         self.parts: dict[str, Component] = {}
         self.titles = {c.name: c.title for c in engine.cards()}
 
@@ -130,7 +132,8 @@ class Shell:
     # ------------------------------------------------------------------ wiring
 
     def _stage(self) -> gr.HTML:
-        spec = self.state.spec() | {"streams": self.stream is not None}
+        spec = self.state.spec() | {"runs": self.stream is not None}
+        spec |= {"streams": self.stream is not None and self.follow}
         mount = f"pg.tab({json.dumps(self.state.tab)}).mount(element, {json.dumps(spec)}, SERVER);"
         return gr.HTML(
             {},

@@ -119,7 +119,7 @@ BODY = """
   <div data-part="plots-forward"></div>
 </div>
 <div class="dif-mode" data-mode="schedulers" hidden>
-  <div class="dif-table" role="table" aria-label="Schedulers side by side on the same noise" data-part="table"></div>
+  <div class="dif-table" data-part="table"></div>
 </div>
 <div class="dif-mode dif-pair" data-mode="from a drawing" hidden>
   <div><div data-part="paper-mono"></div><div data-part="paper-colour"></div>

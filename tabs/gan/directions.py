@@ -207,7 +207,8 @@ def _in_answers(low: Looks, high: Looks) -> str:
 
 def _in_strokes(desk: Desk, name: str) -> Callable[[Looks, Looks], str]:
     pool = pool_of(desk, name)
-    words = {"thick strokes": ("thinner", "thicker"), "leans right": ("left", "right"), "wide": ("narrower", "wider")}
+    lean = ("leaning left", "leaning right")
+    words = {"thick strokes": ("thinner", "thicker"), "leans right": lean, "wide": ("narrower", "wider")}
 
     def say(low: Looks, high: Looks) -> str:
         moved = {k: float((high.measured[k] - low.measured[k]).mean()) / (pool.usual[k] + 1e-9) for k in STROKES}

@@ -20,7 +20,7 @@ from tabs import _ui as ui
 from tabs.gan.desk import Desk
 
 INTERVAL = 1 / 12  # seconds between two pictures sent to the page
-CLOSE, FAR = 0.004, 0.02  # mean squared error of a good and of a poor likeness
+CLOSE, FAR = 0.006, 0.025  # mean squared error of a good and of a poor likeness
 
 Values = dict[str, Any]
 

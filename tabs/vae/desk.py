@@ -6,7 +6,6 @@ Everything here follows from a checkpoint alone and is worked out once per engin
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,11 +52,11 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._kept: dict[tuple, Any] = {}
-        self._making: defaultdict[tuple, threading.Lock] = defaultdict(threading.Lock)
+        self._making: dict[tuple, threading.Lock] = {}
 
     def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
         """The value for `key`, made at the first asking."""
-        with self._making[key]:  # one lock per key: a map need not wait for the faces to be drawn
+        with self._making.setdefault(key, threading.Lock()):  # one each: a map need not wait for the faces
             if key not in self._kept:
                 self._kept[key] = make()
             return self._kept[key]

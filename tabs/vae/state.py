@@ -60,10 +60,9 @@ A **variational autoencoder** squeezes a picture $x$ into a few numbers $z$ and 
 not with one place but with a small cloud $q(z|x)=\mathcal N(\mu,\sigma^2)$, drawn here as an ellipse; the decoder turns
 any place into a picture. Both learn by raising
 
-$$\log p(x)\;\ge\;\underbrace{\mathbb E_{q}[\log p(x|z)]}_{\text{looks like } x}\;-\;
-\underbrace{\mathrm{KL}\big(q(z|x)\,\|\,\mathcal N(0,1)\big)}_{\text{stays near the others}}$$
+$$\log p(x)\ge\mathbb E_{q}[\log p(x|z)]-\mathrm{KL}(q\,\|\,p)$$
 
-The second term packs all clouds into one round heap without gaps, so that a random draw decodes to something. Leave it
+The first term asks for pictures that look like $x$. The second, with the prior $p=\mathcal N(0,1)$, packs all clouds into one round heap without gaps, so that a random draw decodes to something. Leave it
 out and you have a plain autoencoder: good copies, and holes in between. A latent whose cloud equals the prior (KL ≈ 0)
 carries nothing: it is *dead*.
 
