@@ -57,7 +57,7 @@ class Engine:
         self.root = Path(checkpoints) if checkpoints else registry.CHECKPOINTS
         self.turns = Turns()
         self._models: dict[str, nn.Module] = {}
-        self._loading = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}  # one per model: nobody waits behind a heavy one they don't want
         self._cards = registry.discover(self.root)
 
     def cards(self, *, data: str | None = None, capability: type | None = None) -> list[ModelCard]:
@@ -80,7 +80,7 @@ class Engine:
     def model(self, name: str) -> nn.Module:
         """The network, loaded once and kept on the device."""
         if name not in self._models:
-            with self._loading:
+            with self._loading.setdefault(name, threading.Lock()):
                 if name not in self._models:
                     card = self.card(name)
                     with guarded(self.device):

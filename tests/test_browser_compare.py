@@ -170,11 +170,14 @@ def test_measuring_waits_for_the_start_and_fills_table_and_figure(page, address)
     assert page.locator("[data-part=start]").is_hidden()
 
 
-def test_any_change_takes_the_start_back(page, address):
-    opened(page, address, "mode=measure&seed=31")  # not yet measured by another test
-    act(page, page.get_by_role("button", name="Measure", exact=True).click)
-    act(page, lambda: page.evaluate(f"{TAB}.set({{seed: 21}})"))
-    assert page.get_by_role("button", name="Measure", exact=True).is_visible()
+def test_a_change_during_a_measurement_takes_the_start_back(page, address):
+    opened(page, address, "mode=measure&number=512&seed=31")  # not yet measured by another test
+    page.evaluate("""pg.tab('compare').on('reply', reply => {
+      if (!reply.data.estimate && reply.step < reply.total) pg.tab('compare').set({seed: 32});
+    }); 0""")
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.wait_for_function(f"{TAB}.values.seed === 32 && {TAB}.last.data.estimate && !{TAB}.running", timeout=20_000)
+    assert page.get_by_role("button", name="Measure", exact=True).is_visible() and not value(page, "go")
 
 
 def test_the_wall_fills_and_a_cell_opens_its_seed(page, address):

@@ -62,9 +62,10 @@ any place into a picture. Both learn by raising
 
 $$\log p(x)\ge\mathbb E_{q}[\log p(x|z)]-\mathrm{KL}(q\,\|\,p)$$
 
-The first term asks for pictures that look like $x$. The second, with the prior $p=\mathcal N(0,1)$, packs all clouds into one round heap without gaps, so that a random draw decodes to something. Leave it
-out and you have a plain autoencoder: good copies, and holes in between. A latent whose cloud equals the prior (KL ≈ 0)
-carries nothing: it is *dead*.
+The first term asks for pictures that look like $x$. The second, with the prior $p=\mathcal N(0,1)$, packs all clouds
+into one round heap without gaps, so that a random draw decodes to something. Leave it out and you have a plain
+autoencoder: good copies, and holes in between. A latent whose cloud equals the prior (KL ≈ 0) carries nothing: it is
+*dead*.
 
 **Try:** draw a 1 and lean it slowly until it becomes a 7. Compare the straight walk with the spherical one. Set the
 temperature to 0, then to 2. Give one face a smile, then look whether the same step makes the others smile too.
