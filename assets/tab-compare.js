@@ -317,12 +317,10 @@
     };
     tab.on('state', (values, changed) => {
       if (changed.includes('mode')) mode(values.mode);
-      const passing = ['go', 'frame'];
-      // A run that takes its time is started by hand: whatever else is changed takes the start back.
-      if (values.go && changed.some(name => !passing.includes(name))) tab.set({ go: false }, { draw: false });
       if (changed.includes('source') && values.source === 'own' && values.mode === 'repair') { part('sketch').hidden = false; sketch(); }
       if (changed.includes('data') && paper) { paper.colour = null; sketch(); }
     });
+    // A run that takes its time is started by hand; over or stopped by a change, the start is taken back.
     tab.on('ended', () => { if (tab.values.go) tab.set({ go: false }, { draw: false }); chart(); });
     tab.on('restore', values => { if (values.mode === 'repair' && values.own && paper) paper.load(values.own); });
     tab.on('again', () => { if (tab.values.mode === 'quiz') next(); return tab.values.mode === 'quiz'; });

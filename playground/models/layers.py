@@ -32,11 +32,16 @@ def conv_down(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
 
 
 def conv_up(widths: tuple[int, ...], channels: int) -> nn.Sequential:
-    """Doubles the side once per width: (N, widths[0], H, W) → (N, channels, 2ⁿH, 2ⁿW)."""
+    """Doubles the side once per width: (N, widths[0], H, W) → (N, channels, 2ⁿH, 2ⁿW).
+
+    The last doubling is a pixel shuffle: four output pixels from one position, at a quarter of the cost.
+    """
     layers: list[nn.Module] = []
-    for here, following in zip(widths, (*widths[1:], widths[-1])):
+    for here, following in itertools.pairwise(widths):
         layers += [Residual(here), nn.Upsample(scale_factor=2), nn.Conv2d(here, following, 3, padding=1)]
-    return nn.Sequential(*layers, nn.GroupNorm(8, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], channels, 3, padding=1))
+    last = widths[-1]
+    layers += [Residual(last), nn.GroupNorm(8, last), nn.SiLU(), nn.Conv2d(last, 4 * channels, 3, padding=1)]
+    return nn.Sequential(*layers, nn.PixelShuffle(2))
 
 
 def mlp(sizes: tuple[int, ...]) -> nn.Sequential:
