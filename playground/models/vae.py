@@ -169,9 +169,15 @@ def _conv_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple
 
 
 class VAELearner:
-    """Stochastic gradient ascent on the bound, the KL term faded in over the first tenth."""
+    """Stochastic gradient ascent on the bound, the KL term faded in over the first tenth.
 
-    def __init__(self, model: VAE, device: torch.device, lr: float = 1e-3) -> None:
+    Args:
+        beta: weight of the KL term. 1 is the bound; more packs the codes closer to the prior, so that draws from it
+            decode well, at the price of blur (Higgins et al., "β-VAE", 2017).
+    """
+
+    def __init__(self, model: VAE, device: torch.device, lr: float = 1e-3, beta: float = 1.0) -> None:
+        self.beta = beta
         self.model = model.to(device, memory_format=torch.channels_last)
         self.codes = nn.Module()  # mean and deviation of the raw codes; saved with the state
         self.codes.register_buffer("mean", torch.zeros(model.latent_size, device=device))
@@ -194,7 +200,7 @@ class VAELearner:
             model.log_sigma_x.copy_(0.5 * mse.log())
         reconstruction = -model._log_pixels(x, logits.float()).mean()
         kl = kl_to_prior(mean, log_var)
-        weight = min(1.0, batch.done / 0.1 + 0.01) if model.variational else 0.0
+        weight = self.beta * min(1.0, batch.done / 0.1 + 0.01) if model.variational else 0.0
         loss = reconstruction + weight * kl.sum(1).mean()
         self._descend(loss)
         self._remember_codes(mean.detach(), kl.detach())
@@ -222,10 +228,10 @@ class VAELearner:
 
 
 def _recipe(
-    name: str, title: str, summary: str, data: str, images: int, batch: int, lr: float, **net: object
+    name: str, title: str, summary: str, data: str, images: int, batch: int, beta: float, **net: object
 ) -> Recipe:
     return Recipe(
-        name=name, family="vae", data=data, learner=lambda device: VAELearner(VAE(**net), device, lr),
+        name=name, family="vae", data=data, learner=lambda device: VAELearner(VAE(**net), device, beta=beta),
         images=images, batch=batch, rate=cosine, title=title, summary=summary,
         year=2006 if net.get("variational") is False else 2013,
         paper="Hinton and Salakhutdinov, Science 2006" if net.get("variational") is False else "arXiv:1312.6114",
@@ -236,22 +242,22 @@ RECIPES = (
     _recipe(
         "ae-mnist", "Autoencoder, two numbers",
         "A plain autoencoder that squeezes a digit into two numbers. Without a prior its codes leave holes.",
-        "mnist", 3_000_000, 256, 1e-3, latent_size=2, widths=(512, 256), variational=False,
+        "mnist", 3_000_000, 256, 1.0, latent_size=2, widths=(512, 256), variational=False,
     ),
     _recipe(
         "vae-mnist-2d", "VAE, two latents",
         "A variational autoencoder with two latents, so that its whole latent space fits on a map.",
-        "mnist", 6_000_000, 256, 1e-3, latent_size=2, widths=(512, 256),
+        "mnist", 6_000_000, 256, 1.0, latent_size=2, widths=(512, 256),
     ),
     _recipe(
         "vae-mnist", "VAE, forty latents",
         "A variational autoencoder with forty latents for likelihood; it switches off those it does not need.",
-        "mnist", 12_000_000, 256, 1e-3, latent_size=40, widths=(640, 512),
+        "mnist", 12_000_000, 256, 1.0, latent_size=40, widths=(640, 512),
     ),
     _recipe(
         "vae-faces", "VAE of cartoon faces",
         "A convolutional variational autoencoder of drawn faces with the best single pixel variance.",
-        "faces", 400_000, 32, 1e-3, shape=(3, 64, 64), latent_size=64, net="conv", widths=(32, 64, 96, 128),
+        "faces", 400_000, 32, 5.0, shape=(3, 64, 64), latent_size=64, net="conv", widths=(32, 64, 96, 128),
         pixels="gaussian",
     ),
 )  # fmt: skip
