@@ -92,7 +92,7 @@ def test_a_classifier_gets_its_accuracy_and_its_index(engine, folders):
 
 
 def test_a_classifier_whose_attributes_stand_in_another_order_is_refused():
-    classifier = Classifier(heads={"b": "xy", "a": "xyz"}, widths=(8,), features=8)
+    classifier = Classifier(heads=(("b", "xy"), ("a", "xyz")), widths=(8,), features=8)
     check_heads(classifier, {"b": ("x", "y"), "a": ("x", "y", "z")})
     for other in ({"a": "xyz", "b": "xy"}, {"b": "xy"}, {"b": "yx", "a": "xyz"}):
         with pytest.raises(PlaygroundError, match="mixed up"):

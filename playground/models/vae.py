@@ -15,6 +15,7 @@ is from Burda et al., "Importance weighted autoencoders", 2015; the decoder vari
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ TEMPERATURE = Field(
 REPAIR_ROUNDS = 24
 
 
-class VAE(nn.Module, PyTorchModelHubMixin):
+class Autoencoder(nn.Module, PyTorchModelHubMixin):
     """Encoder, decoder and their Gaussian in between.
 
     Args:
@@ -67,9 +68,6 @@ class VAE(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("code_mean", torch.zeros(latent_size))
         self.register_buffer("code_std", torch.ones(latent_size))
         self.register_buffer("kl_per_latent", torch.zeros(latent_size))  # nats, mean over training pictures
-
-        if not variational:
-            self.log_prob = None  # without a prior there is no likelihood, and the model must not claim one
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Standard normal (N, d), one stream per seed."""
@@ -112,6 +110,21 @@ class VAE(nn.Module, PyTorchModelHubMixin):
             guess = mask * x + (1 - mask) * self.decode(z)
             yield Frame(guess, step, REPAIR_ROUNDS, state=z.cpu(), info={"calls": 2 * step})
 
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_var = self.encoder(2 * x - 1).chunk(2, dim=1)
+        return mean, log_var.clamp(-12, 6)
+
+    def _log_pixels(self, x: Tensor, logits: Tensor) -> Tensor:
+        """log p(x|z), (N,) nats."""
+        if self.pixels == "bernoulli":
+            return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+        squared = (x - torch.sigmoid(logits)).square() * torch.exp(-2 * self.log_sigma_x)
+        return -(0.5 * squared + self.log_sigma_x + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
+
+
+class VAE(Autoencoder):
+    """An autoencoder with a prior, and therefore with a likelihood: only this one may claim `log_prob`."""
+
     def log_prob(self, x: Tensor, samples: int = 100, seed: int = 0) -> Tensor:
         """Importance-weighted lower bound on log p(x) in nats, (N,) (Burda et al. 2015, eq. 8).
 
@@ -130,26 +143,16 @@ class VAE(nn.Module, PyTorchModelHubMixin):
             weights.append(self._log_pixels(x, self.decoder(z)) + log_prior - log_q)
         return torch.logsumexp(torch.stack(weights), 0) - math.log(samples)
 
-    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_var = self.encoder(2 * x - 1).chunk(2, dim=1)
-        return mean, log_var.clamp(-12, 6)
-
-    def _log_pixels(self, x: Tensor, logits: Tensor) -> Tensor:
-        """log p(x|z), (N,) nats."""
-        if self.pixels == "bernoulli":
-            return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
-        squared = (x - torch.sigmoid(logits)).square() * torch.exp(-2 * self.log_sigma_x)
-        return -(0.5 * squared + self.log_sigma_x + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
-
 
 def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(μ, σ²) ‖ N(0, 1)) per latent, in nats: (N, d) → (N, d) (Kingma and Welling 2013, appendix B)."""
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
 
 
-def load(folder: Path) -> VAE:
-    """The network of a checkpoint folder."""
-    return from_folder(VAE, folder)
+def load(folder: Path) -> Autoencoder:
+    """The network of a checkpoint folder: a `VAE` unless its config says it is not variational."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return from_folder(VAE if config.get("variational", True) else Autoencoder, folder)
 
 
 def _mlp_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
@@ -176,7 +179,7 @@ class VAELearner:
             decode well, at the price of blur (Higgins et al., "β-VAE", 2017).
     """
 
-    def __init__(self, model: VAE, device: torch.device, lr: float = 1e-3, beta: float = 1.0) -> None:
+    def __init__(self, model: Autoencoder, device: torch.device, lr: float = 1e-3, beta: float = 1.0) -> None:
         self.beta = beta
         self.model = model.to(device, memory_format=torch.channels_last)
         self.codes = nn.Module()  # mean and deviation of the raw codes; saved with the state
@@ -230,8 +233,9 @@ class VAELearner:
 def _recipe(
     name: str, title: str, summary: str, data: str, images: int, batch: int, beta: float, **net: object
 ) -> Recipe:
+    kind = Autoencoder if net.get("variational") is False else VAE
     return Recipe(
-        name=name, family="vae", data=data, learner=lambda device: VAELearner(VAE(**net), device, beta=beta),
+        name=name, family="vae", data=data, learner=lambda device: VAELearner(kind(**net), device, beta=beta),
         images=images, batch=batch, rate=cosine, title=title, summary=summary,
         year=2006 if net.get("variational") is False else 2013,
         paper="Hinton and Salakhutdinov, Science 2006" if net.get("variational") is False else "arXiv:1312.6114",
