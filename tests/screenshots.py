@@ -52,6 +52,9 @@ def photograph(page: Page, address: str, name: str, path: Path) -> None:
     page.goto(address)
     page.wait_for_function("name => window.pg?.tabs?.[name]?.last", arg=name, timeout=60_000)
     page.wait_for_function("name => !window.pg.tabs[name].running", arg=name, timeout=120_000)
+    page.wait_for_function(
+        "[...document.images].every(i => !i.offsetParent || (i.complete && i.naturalWidth))", timeout=60_000
+    )
     page.screenshot(path=path, type="jpeg", quality=85)
 
 
