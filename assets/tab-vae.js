@@ -130,7 +130,8 @@
     chooser.addEventListener('change', async () => { if (chooser.files[0]) await upload(chooser.files[0]); chooser.value = ''; });
     body.querySelector('[data-do=upload]').addEventListener('click', () => chooser.click());
     body.querySelector('[data-do=test]').addEventListener('click', () => {
-      tab.set({ source: 'test', test: Math.floor(Math.random() * COUNT) });
+      // a drawing or a refused upload must not travel on in the link of a test picture; undo still has it
+      tab.set({ source: 'test', test: Math.floor(Math.random() * COUNT), drawing: '' });
     });
     const bars = pg.bars(part('bars'), { label: 'KL of each latent in nats' });
 

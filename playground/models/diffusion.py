@@ -59,7 +59,7 @@ SCHEDULER = Field(
     info="The rule that turns the network's guess into the next, less noisy picture.",
 )  # fmt: skip
 GUIDANCE = Field(
-    "guidance", "float", 1.5, 0.0, 10.0, 0.1, label="Guidance",
+    "guidance", "float", 1.0, 0.0, 10.0, 0.1, label="Guidance",
     info="1 follows the class as learned, more exaggerates it, 0 ignores it.",
 )  # fmt: skip
 ETA = Field("eta", "float", 0.0, 0.0, 1.0, 0.05, label="η", info="DDIM only: fresh noise per step; 1 is DDPM's share.")
@@ -72,7 +72,7 @@ class Settings:
 
     scheduler: str = "DDIM"
     steps: int = 30
-    guidance: float = 1.5
+    guidance: float = 1.0
     eta: float = 0.0
     watch: bool = True
 
