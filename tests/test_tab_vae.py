@@ -169,7 +169,7 @@ def test_walks_begin_and_end_at_the_pictures_codes(show, desk):
     assert torch.allclose(corners, codes, atol=1e-6)
 
 
-BLURRED = pytest.mark.xfail(reason="the shipped vae-faces is too blurred around the mouth: train it longer", strict=True)
+BLURRED = pytest.mark.xfail(reason="the shipped vae-faces is too blurred around the mouth: train longer", strict=True)
 
 
 @pytest.mark.parametrize("attribute", [pytest.param("smile", marks=BLURRED), "glasses", "hat"])
