@@ -224,3 +224,6 @@ def test_a_phone_shows_everything_without_sideways_scrolling(make_browser_page, 
     for name in ("map", "draw", "samples", "sliders", "between", "faces"):
         mode(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        stage = page.locator(f"#vae-stage .vae-mode.vae-{name}")
+        if stage.count():  # a collapsed stage needs no scrolling either
+            assert stage.first.bounding_box()["width"] > 300, name
