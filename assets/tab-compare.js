@@ -24,10 +24,10 @@
       if (focused) box.querySelector(`[data-name="${focused}"]`)?.focus();
     };
     const flip = (list, model) => {
-      const off = list.filter(m => (m === model ? m.on : !m.on)).map(m => m.name);
-      if (off.length === list.length) { tab.error('One column has to stay. Switch another one on first.'); return; }
-      const elsewhere = tab.values.off.split(',').filter(name => name && !list.some(m => m.name === name));
-      tab.set({ off: [...elsewhere, ...off].join(',') });
+      if (model.on && list.filter(m => m.on).length === 1) { tab.error('One column has to stay. Switch another one on first.'); return; }
+      const switched = new Set(tab.values.switched.split(',').filter(Boolean));
+      if (!switched.delete(model.name)) switched.add(model.name);
+      tab.set({ switched: [...switched].join(',') });
     };
 
     /* ------------------------------------------------------------ columns and rows of answers */
@@ -210,7 +210,7 @@
         el('tbody', {}, ...rows.map(row => el('tr', {}, el('th', { scope: 'row' }, row.title),
           ...heads.map(h => {
             const best = row.best?.includes(h.name), text = row.cells[h.name];
-            return el('td', { class: best ? 'cmp-best' : '', title: row.notes[h.name] || row.why || h.info }, text === undefined ? '–' : (best ? `• ${text}` : text));
+            return el('td', { class: best ? 'cmp-best' : '', title: (text === undefined && (row.notes[h.name] || row.why)) || h.info }, text === undefined ? '–' : (best ? `• ${text}` : text));
           }), el('td', {}, row.pictures ? String(row.pictures) : '–')))));
     };
     const stored = ({ heads, rows }) => {
@@ -267,7 +267,7 @@
       part('riddle').src = picture;  // without loss: a JPEG's blocks would be a hint of their own
       part('riddle-number').textContent = `Riddle ${tab.values.riddle}`;
       tab.find('.pg-facts').textContent = 'The time would give it away.';
-      const now = JSON.stringify([tab.values.data, tab.values.seed, tab.values.riddle, tab.values.off, tab.values.steps]);
+      const now = JSON.stringify([tab.values.data, tab.values.seed, tab.values.riddle, tab.values.switched, tab.values.steps]);
       if (now === judged) return;
       judged = now;
       guessed = false;

@@ -299,7 +299,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", help="mnist or faces")
+    command.add_argument("name", help="mnist, faces or densities")
     command.set_defaults(run=data)
 
 

@@ -229,15 +229,34 @@ class Repairer(Protocol):
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """Can say how likely a picture is under the model."""
+    """Can say how likely a picture is under the model.
+
+    `pixels` says of what kind of picture: "bernoulli" (black and white; grey is rounded), "dequantised" (256 levels,
+    a uniform draw added within each level), "gaussian" (a density over grey values) or "plane" (a point).
+    """
+
+    pixels: str
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N,) nats (a bound where the family only has a bound; the card states the protocol)."""
 
 
 @runtime_checkable
+class Measured(Protocol):
+    """Can measure what only its own family has: a partition function, the error of an inverse, codes in use."""
+
+    def own_scores(self, test: Any) -> dict[str, dict[str, Any]]:
+        """Test data (`playground.data.Dataset`) → groups of scores, each with the "protocol" it was taken by."""
+
+
+@runtime_checkable
 class Classifier(Protocol):
-    """A frozen judge: the feature space of the metrics and the labels of the accuracies."""
+    """A frozen judge: the feature space of the metrics and the labels of the accuracies.
+
+    `heads` names the attributes it answers for, in the order of `classify`, with their values.
+    """
+
+    heads: Mapping[str, tuple[str, ...]]
 
     def features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, F)."""

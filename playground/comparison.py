@@ -28,7 +28,17 @@ import torch
 from torch import Tensor, nn
 
 from playground import metrics, registry
-from playground.api import MAX_SEED, Classifier, Field, ModelCard, PlaygroundError, Repairer, Sampler, fields_by_name
+from playground.api import (
+    MAX_SEED,
+    Classifier,
+    Field,
+    Likelihood,
+    ModelCard,
+    PlaygroundError,
+    Repairer,
+    Sampler,
+    fields_by_name,
+)
 from playground.engine import Engine
 from playground.metrics.frechet import draws
 from playground.metrics.neighbours import FILE as INDEX
@@ -42,6 +52,7 @@ STEPS = Field(
 )  # fmt: skip
 NEIGHBOURS = 5  # k of precision and recall, as in `playground.evaluate`
 BATCH = 32  # pictures at a time while measuring
+ASKED = 8  # pictures at a time that are asked for their likelihood
 LEAST = 32  # pictures below which no distance is worth telling
 REJECTED = 20  # draws at a time while looking for a class by rejection
 
@@ -102,10 +113,23 @@ class Comparison:
 
     # ------------------------------------------------------------------ who takes part
 
-    def contestants(self) -> list[ModelCard]:
-        """Cards of all models that make pictures, in the order of their ideas' years."""
-        cards = [card for card in self.engine.cards(data=self.data) if offers(self.engine, card, Sampler)]
+    def contestants(self, *capabilities: type) -> list[ModelCard]:
+        """Cards of all models with one of the capabilities (`Sampler` if none is named), by their ideas' years."""
+        wanted = capabilities or (Sampler,)
+        cards = [
+            card
+            for card in self.engine.cards(data=self.data)
+            if any(offers(self.engine, card, capability) for capability in wanted)
+        ]
         return sorted(cards, key=lambda card: (card.year, card.name))
+
+    def champions(self) -> list[str]:
+        """The model of each family that is nearest to real pictures, by the scores on the cards."""
+        best: dict[str, ModelCard] = {}
+        for card in self.contestants():
+            if card.family not in best or stored_distance(card) < stored_distance(best[card.family]):
+                best[card.family] = card
+        return [card.name for card in best.values()]
 
     def judge(self) -> nn.Module:
         """The data set's classifier; without one, nobody can say what a picture shows."""
@@ -257,11 +281,12 @@ class Comparison:
 
     # ------------------------------------------------------------------ measuring
 
-    def measure(self, name: str, count: int, seed: int) -> Iterator[Answer]:
+    def measure(self, name: str, count: int, seed: int, held_out: Tensor | None = None) -> Iterator[Answer]:
         """Scores of `count` samples, told whenever their number has doubled, by the names in `facts`.
 
         Always: pictures, milliseconds, parameters, and calls where the frames tell. With a conditional model: accuracy.
-        With the index: fd, floor, fd_over_floor, precision, recall, diversity.
+        With the index: fd, floor, fd_over_floor, precision, recall, diversity. With held-out pictures (M, C, H, W) and
+        a model that has a likelihood: nats (black and white pixels) or bits (256 levels), see `likelihood`.
         """
         card, seeds = self.engine.card(name), following(seed, count)
         features, right, spent, facts, shown = [], 0, [], {"parameters": card.parameters}, None
@@ -281,7 +306,27 @@ class Comparison:
             facts |= {"accuracy": right / done} if card.labels else {}
             if done == count or (done >= LEAST and done & (done - 1) == 0):
                 facts |= self._scores(torch.cat(features), seed)
+            if done == count and held_out is not None:
+                facts |= self.likelihood(name, held_out)
             yield replace(answer, images=shown, milliseconds=facts["milliseconds"], step=done, total=count, facts=facts)
+
+    def likelihood(self, name: str, pictures: Tensor) -> dict[str, float]:
+        """Mean −log p of (M, C, H, W) pictures: {"nats": …} a picture of black and white pixels (grey is a chance of
+        white, drawn with a fixed seed), or {"bits": …} a dimension at 256 levels; nothing where a model has neither.
+        """
+        model = self.engine.model(name)
+        kind = getattr(model, "pixels", "") if isinstance(model, Likelihood) else ""
+        if kind == "bernoulli":
+            stream = torch.Generator().manual_seed(0)
+            pictures = (torch.rand(pictures.shape, generator=stream) < pictures).float()
+        elif kind != "dequantised":
+            return {}
+        parts = pictures.to(self.engine.device).split(ASKED)
+        found = [self.engine.call(lambda part=part: model.log_prob(part)).float().cpu() for part in parts]
+        nats = -torch.cat(found).mean().item()
+        if kind == "bernoulli":
+            return {"nats": nats}
+        return {"bits": metrics.bits_per_dimension(-nats, pictures[0].numel())}
 
     def _scores(self, cloud: Tensor, seed: int) -> dict[str, float]:
         """Scores against as many real pictures, drawn anew with the seed; nothing without an index."""
@@ -350,21 +395,28 @@ def abreast(runs: Mapping[str, Iterator[Answer]]) -> Iterator[Answer]:
             run.close()
 
 
+def stored_distance(card: ModelCard) -> float:
+    """FD over its floor as measured for the card; infinite where it was not."""
+    return (card.scores.get("pictures") or {}).get("fd_over_floor", math.inf)
+
+
 def data_sets(engine: Engine) -> list[str]:
-    """Data sets of which at least one model makes pictures; "mnist", the simplest, first."""
-    names = {card.data for card in engine.cards() if offers(engine, card, Sampler)}
+    """Data sets of which at least one model makes pictures (not points); "mnist", the simplest, first."""
+    names = {card.data for card in engine.cards() if min(card.shape[1:]) > 1 and offers(engine, card, Sampler)}
     return sorted(names, key=lambda name: (name != "mnist", name))
 
 
 def offers(engine: Engine, card: ModelCard, capability: type) -> bool:
-    """Whether a model has a capability; read from the class its family's `load` returns, so that no weights are opened.
+    """Whether a model has a capability; read from the class its folder will be opened as, so that no weights are.
 
-    (Opening them would keep a page waiting for networks that it may not show.) Where the class does not tell, the
-    network is asked.
+    (Opening them would keep a page waiting for networks that it may not show.) A family of several networks tells the
+    class by `kind(folder)`, one of a single network by what its `load` returns; else the network itself is asked.
     """
     if card.family not in registry.families():
         return False
-    made = get_type_hints(importlib.import_module(f"playground.models.{card.family}").load).get("return", nn.Module)
+    family = importlib.import_module(f"playground.models.{card.family}")
+    told = get_type_hints(family.load).get("return", nn.Module)
+    made = family.kind(card.folder) if hasattr(family, "kind") else told
     if made is nn.Module:
         return isinstance(engine.model(card.name), capability)
     methods = [name for name, part in vars(capability).items() if callable(part) and not name.startswith("_")]

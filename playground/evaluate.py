@@ -4,6 +4,8 @@ What is measured follows from what the model can do. Samples are judged in the f
 classifier, beside the same numbers for real pictures; a model with a likelihood is asked for it; an encoder has to find
 its way back to the picture; a classifier has to name the test pictures (and gets its index of training pictures).
 
+Points of the plane need no judge: there the true density is known, and the distance to it is measured in nats.
+
 Everything is drawn from fixed seeds, so that a second run gives the same scores but for the milliseconds. A score
 never stands alone: its group says how many pictures it was taken from and by what protocol.
 """
@@ -29,12 +31,14 @@ from playground.api import (
     Encoder,
     Field,
     Likelihood,
+    Measured,
+    ModelCard,
     PlaygroundError,
     Sampler,
     check_settings,
     fields_by_name,
 )
-from playground.data import faces
+from playground.data import densities, faces
 from playground.engine import Engine
 from playground.metrics.frechet import draws
 from playground.metrics.memorisation import compare_distances, to_nearest
@@ -45,7 +49,7 @@ Report = Callable[[str], None]
 NEIGHBOURS = 5  # k of precision, recall, density and coverage
 INDEXED = 20_000  # training pictures in the index: about 10 MB of digits
 BOUND_SAMPLES = 100  # K of the importance-weighted bound
-LIKELIHOOD_PICTURES = 10_000
+LIKELIHOOD_VALUES = 8_000_000  # pixel values of the test pictures asked for their likelihood: 10,000 digits, 651 faces
 SAMPLES = Field("samples", "int", 2000, 10, 10_000, label="The number of samples")
 ACTIVE_VARIANCE = 0.01  # a latent is active if its posterior mean varies more than this (Burda et al. 2016)
 
@@ -75,7 +79,7 @@ class Sampled:
     """Pictures of one block of seeds.
 
     Attributes:
-        images: float32 (N, C, H, W), rounded to the 256 levels real pictures have.
+        images: float32 (N, C, H, W), rounded to the 256 levels real pictures have (points are not).
         labels: the classes asked for, int64 (N,), or None.
         milliseconds: per picture, median over the batches but the first; calls: of the network, per picture.
     """
@@ -118,7 +122,7 @@ def evaluate(
         if store:
             report(f"{name}: indexing training pictures")
             build_index(engine, model, card.data).save(card.folder)
-    if isinstance(model, Sampler):
+    if isinstance(model, Sampler) and is_picture(card):
         judges = {} if judges is None else judges
         if card.data not in judges:
             report(f"{name}: looking at the real pictures of {card.data}")
@@ -130,12 +134,21 @@ def evaluate(
             sampled.append(collect(engine, name, block * samples, samples, batch, settings))
         report(f"{name}: comparing")
         scores |= compare(engine, judges[card.data], sampled, how(model, settings, blocks))
-    if isinstance(model, Encoder) and isinstance(model, Decoder):
+    if isinstance(model, Sampler) and not is_picture(card):
+        report(f"{name}: drawing points")
+        settings = unwatched(model, settings or {})
+        drawn = collect(engine, name, 0, samples, samples, settings)
+        scores["density"] = plane(engine, model, card, drawn, how(model, settings, 1))
+    if isinstance(model, Encoder) and isinstance(model, Decoder) and is_picture(card):
         report(f"{name}: reconstructing")
         scores["reconstruction"] = reconstruction(engine, model, card.data)
-    if isinstance(model, Likelihood) and has_binary_pixels(model):
+    if isinstance(model, Likelihood) and model.pixels in LIKELIHOODS:
         report(f"{name}: likelihood")
         scores["likelihood"] = likelihood(engine, model, card.data)
+    if isinstance(model, Measured):
+        report(f"{name}: what only its family has")
+        test = datasets.load(card.data, "test")
+        scores |= engine.call(lambda: model.own_scores(test))
     scores = {group: {key: checked(name, key, value) for key, value in of.items()} for group, of in scores.items()}
     if store:
         write(engine, name, scores)
@@ -224,12 +237,13 @@ def collect(engine: Engine, name: str, first: int, count: int, batch: int, setti
     """Samples of the seeds first … first + count − 1; a conditional model is asked for each class in turn."""
     classes = len(engine.card(name).labels)
     images, spent, calls = [], [], []
+    levels = quantised if is_picture(engine.card(name)) else finite
     for start in range(first, first + count, batch):
         seeds = range(start, min(start + batch, first + count))
         labels = [seed % classes for seed in seeds] if classes else None
         began = time.perf_counter()
         frame = engine.run(name, list(seeds), labels=labels, **settings)
-        images.append(quantised(name, frame.images.cpu()))  # .cpu() also waits for the device
+        images.append(levels(name, frame.images.cpu()))  # .cpu() also waits for the device
         spent.append((time.perf_counter() - began) * 1000 / len(seeds))
         calls.append(frame.info.get("calls"))
     asked = torch.arange(first, first + count) % classes if classes else None
@@ -238,9 +252,14 @@ def collect(engine: Engine, name: str, first: int, count: int, batch: int, setti
 
 def quantised(name: str, images: Tensor) -> Tensor:
     """Rounded to 256 levels, as a picture on a disk is."""
+    return (finite(name, images) * 255).round().clamp(0, 255) / 255
+
+
+def finite(name: str, images: Tensor) -> Tensor:
+    """The pictures as they are, if they are numbers."""
     if not torch.isfinite(images).all():
         raise PlaygroundError(f"{name} made a picture with NaN or infinity in it. Train it again.")
-    return (images * 255).round().clamp(0, 255) / 255
+    return images
 
 
 def unwatched(model: nn.Module, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -374,29 +393,66 @@ def reconstruction(engine: Engine, model: nn.Module, data: str) -> dict[str, Any
     }
 
 
-def has_binary_pixels(model: nn.Module) -> bool:
-    """Whether the model's likelihood is one of black and white pixels (and it is a likelihood at all)."""
-    return getattr(model, "pixels", None) == "bernoulli" and getattr(model, "variational", True)
+LIKELIHOODS = {  # kind of pixels → what is done to the test pictures, what they are then
+    "bernoulli": "binarised once with a fixed seed (grey level = chance of white)",
+    "dequantised": "whole levels, a uniform draw added within each",
+}
 
 
 def likelihood(engine: Engine, model: nn.Module, data: str) -> dict[str, Any]:
-    """Bound on −log p(x) in nats on binarised test pictures; lower is better."""
+    """−log p(x) in nats on test pictures, or a bound on it; lower is better.
+
+    Black and white pixels are told in nats per picture, grey levels in bits per dimension, as is the custom of each:
+    the two cannot be compared.
+    """
     test = datasets.load(data, "test")
-    count = min(LIKELIHOOD_PICTURES, len(test))
-    noise = torch.Generator().manual_seed(0)
-    binary = (torch.rand(test.images[:count].shape, generator=noise) < test.pictures(slice(count))).float()
+    count = min(LIKELIHOOD_VALUES // test.images[0].numel(), len(test))
+    x = test.pictures(slice(count))
+    if model.pixels == "bernoulli":
+        x = (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < x).float()
     bounded = "samples" in inspect.signature(model.log_prob).parameters
     options = {"samples": BOUND_SAMPLES} if bounded else {}
-    kind = f"importance-weighted bound with {BOUND_SAMPLES} samples" if bounded else "as the model defines it"
-    (values,) = in_batches(engine, lambda i: [model.log_prob(binary[i], **options)], count)
+    kind = f"importance-weighted bound with {BOUND_SAMPLES} samples" if bounded else getattr(model, "protocol", "exact")
+    (values,) = in_batches(engine, lambda i: [model.log_prob(x[i], **options)], count, 500 if bounded else 100)
     values = values.double()
-    return {
-        "nats": -values.mean().item(),
-        "standard_error": (values.std() / math.sqrt(count)).item(),
-        "bits_per_dimension": metrics.bits_per_dimension(values.mean().item(), binary[0].numel()),
+    nats, error = -values.mean().item(), (values.std() / math.sqrt(count)).item()
+    bits = metrics.bits_per_dimension(-nats, x[0].numel())
+    told = {"nats": nats, "standard_error": error, "bits_per_dimension": bits}
+    if model.pixels == "dequantised":
+        told = {"bits": bits, "standard_error": error / (x[0].numel() * math.log(2))}
+    return told | {
         "samples": count,
-        "protocol": f"−log p(x), {kind}; first {count} test pictures, binarised once with a fixed seed "
-        "(grey level = chance of white)",
+        "protocol": f"−log p(x), {kind}; first {count} test pictures, {LIKELIHOODS[model.pixels]}",
+    }
+
+
+def is_picture(card: ModelCard) -> bool:
+    """Whether the card is of pictures; otherwise of points of the plane."""
+    return min(card.shape[1:]) > 1
+
+
+def plane(engine: Engine, model: nn.Module, card: ModelCard, drawn: Sampled, made: str) -> dict[str, Any]:
+    """How far a learned density of the plane is from the true one, in nats, and its draws from true draws."""
+    test = datasets.load(card.data, "test")
+    points = densities.to_plane(test.images)
+    learned = engine.call(lambda: model.log_prob(test.images, test.labels)).cpu()
+    kl, distance, floor = {}, [], []
+    for k, name in enumerate(card.labels):
+        here = points[test.labels == k]
+        gap = densities.log_density(name, here) - learned[test.labels == k]
+        kl[name] = gap.double().mean().item()
+        made_here = densities.to_plane(drawn.images[drawn.labels == k])
+        first, second = here[: len(made_here)], here[len(made_here) : 2 * len(made_here)]
+        distance.append(metrics.sliced_wasserstein(made_here, first))
+        floor.append(metrics.sliced_wasserstein(second, first))
+    return {
+        "kl": fmean(kl.values()),
+        **{f"kl of {name}": value for name, value in kl.items()},
+        "wasserstein_over_floor": fmean(distance) / fmean(floor),
+        "samples": len(drawn.images),
+        "protocol": f"kl: mean of log p − log q over {len(test)} true points, nats, p known exactly; mean of all "
+        "densities; wasserstein_over_floor: sliced Wasserstein distance of as many drawn as true points, over that of "
+        f"two sets of true points; {made}",
     }
 
 
@@ -440,6 +496,8 @@ COLUMNS = (  # heading, group, key, format
     ("recognised", "variety", "recognised", ".1%"),
     ("copies (AUC)", "memorisation", "auc", ".2f"),
     ("nats", "likelihood", "nats", ".1f"),
+    ("bits/dim", "likelihood", "bits", ".2f"),
+    ("KL", "density", "kl", ".3f"),
     ("accuracy", "accuracy", "mean", ".1%"),
     ("ms", "speed", "milliseconds", ".1f"),
 )

@@ -3,7 +3,7 @@
 import torch
 
 from playground import registry
-from playground.data import Dataset, faces, mnist
+from playground.data import Dataset, densities, faces, mnist
 from playground.models.vae import VAE
 
 FRONT = {"family": "vae", "title": "A tiny VAE", "data": "mnist", "shape": [1, 28, 28]}
@@ -19,7 +19,12 @@ def write_tiny_vae(folder, **own):
 
 
 def tiny_data(name, count=256, seed=0):
-    """A data set of the shape of `name` that needs no files: faces are drawn, "digits" are bars at ten places."""
+    """A data set of the shape of `name` that needs no files: faces and points are drawn, "digits" are bars."""
+    if name == "densities":
+        stream = torch.Generator().manual_seed(seed)
+        labels = torch.arange(count) % len(densities.NAMES)
+        points = [densities.sample(densities.NAMES[int(k)], 1, stream) for k in labels]
+        return Dataset(name, densities.to_picture(torch.cat(points)), labels, {"density": densities.NAMES})
     if name == "faces":
         images, labels = faces.dataset(range(seed, seed + count))
         return Dataset(name, torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels), faces.ATTRIBUTES)

@@ -71,12 +71,12 @@ def test_a_column_is_switched_off_and_on_and_the_last_one_stays(page, address):
     opened(page, address)
     early, late = (page.get_by_role("button", name=n) for n in ("The early one", "The late one"))
     act(page, early.first.click)
-    assert lanes(page).locator("h3").all_inner_texts() == ["The late one"] and value(page, "off") == "early"
+    assert lanes(page).locator("h3").all_inner_texts() == ["The late one"] and value(page, "switched") == "early"
     assert early.first.get_attribute("aria-pressed") == "false"
     late.first.click()
     page.get_by_role("alert").filter(has_text="One column has to stay").wait_for()
     act(page, early.first.click)
-    assert lanes(page).count() == 2 and value(page, "off") == ""
+    assert lanes(page).count() == 2 and value(page, "switched") == ""
 
 
 def test_one_seed_is_marked_in_every_column_and_a_cell_takes_its_seed(page, address):

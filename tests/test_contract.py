@@ -22,7 +22,7 @@ from playground.api import (
 )
 
 LEVEL = 1 / 255 + 1e-6  # a picture may differ by one level where sums are taken in another order
-QUICK = {"steps": 4}  # values for controls that only cost time
+QUICK = {"steps": 4, "sweeps": 4}  # values for controls that only cost time
 
 
 @pytest.fixture(params=shipped())
@@ -45,11 +45,13 @@ def sampler(model):
 def quick(sampler, **given):
     """Settings that cost little; what the test is about is given."""
     known = fields_by_name(sampler.controls)
-    return {key: value for key, value in QUICK.items() if key in known} | given
+    return {key: max(value, known[key].low) for key, value in QUICK.items() if key in known} | given
 
 
 def pictures(engine, model, count=2):
     """A few real pictures of the model's data, drawn rather than read, so that no file is needed."""
+    if model.card.data == "densities":
+        return datasets.load("densities", "test").pictures(slice(count)).to(engine.device)
     if model.card.data == "faces":
         images, _ = datasets.faces.dataset(range(count))
         return torch.from_numpy(images).permute(0, 3, 1, 2).float().to(engine.device) / 255
@@ -75,7 +77,7 @@ def test_it_loads_frozen_with_its_card(engine, name, model):
 
 
 def test_it_can_do_something(model):
-    assert isinstance(model, Sampler | Classifier)
+    assert isinstance(model, Sampler | Classifier | Repairer)
 
 
 # --------------------------------------------------------------------------------------------------------- samplers

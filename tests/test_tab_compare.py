@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -101,12 +102,28 @@ def test_models_come_by_themselves_and_in_the_order_of_years(desk, state):
     assert [c["on"] for c in final.data["chips"]] == [True, True] and final.columns == 2
 
 
+def test_where_not_all_fit_the_best_of_each_family_comes_first(desk, state, monkeypatch):
+    monkeypatch.setattr("tabs.compare.desk.FITTING", 1)
+    near = {"pictures": {"fd_over_floor": 2.0}}
+    cards = {**desk.engine._cards, "late": replace(desk.engine.card("late"), scores=near)}
+    monkeypatch.setattr(desk.engine, "_cards", cards)
+    assert [c["name"] for c in ask_for(desk, state, seed=31)[-1].data["columns"]] == ["late"]
+    both = ask_for(desk, state, seed=31, switched="early")[-1]
+    assert [c["name"] for c in both.data["columns"]] == ["early", "late"]
+
+
+def test_a_model_with_a_likelihood_tells_it(desk, state):
+    rows = ask_for(desk, state, mode="measure", go=True)[-1].data["table"]["rows"]
+    assert all(500 < float(row["cells"]["nats"]) < 600 for row in rows)  # untrained: 784 · log 2 = 543
+    assert not any("bits" in row["cells"] for row in rows)
+
+
 def test_a_column_can_be_switched_off_but_not_the_last(desk, state):
-    final = ask_for(desk, state, off="early,nobody")[-1]
+    final = ask_for(desk, state, switched="early,nobody")[-1]
     assert [c["name"] for c in final.data["columns"]] == ["late"]
     assert [c["on"] for c in final.data["chips"]] == [False, True]
     with pytest.raises(ui.PlaygroundError, match="switched off"):
-        ask_for(desk, state, off="early,late")
+        ask_for(desk, state, switched="early,late")
 
 
 def test_a_broken_model_says_why_and_the_others_go_on(tmp_path):
@@ -152,7 +169,8 @@ def test_the_table_holds_every_score_and_marks_the_best(desk, state):
     assert {row["pictures"] for row in data["table"]["rows"]} == {64}
     names = [head["name"] for head in data["table"]["heads"]]
     for row in data["table"]["rows"]:
-        assert set(names) - set(row["cells"]) == {"accuracy"} and "cannot be asked" in row["notes"]["accuracy"]
+        assert set(names) - set(row["cells"]) == {"accuracy", "bits"}
+        assert "cannot be asked" in row["notes"]["accuracy"] and "grey levels" in row["notes"]["bits"]
     best = [row for row in data["table"]["rows"] if "fd_over_floor" in row.get("best", [])]
     assert len(best) == 1
     assert not any("calls" in row.get("best", []) for row in data["table"]["rows"])  # equal: nobody is best
@@ -200,7 +218,7 @@ def test_what_cannot_be_answered_is_explained(desk, state, values):
 
 
 WRONG = [{"count": 0}, {"count": 99}, {"steps": 0}, {"data": "nowhere"}, {"number": "65"}, {"rows": 1e9}, {"seed": -1},
-         {"other": 2**32}, {"mode": "other"}, {"riddle": 0}, {"off": "x" * 601}, {"frame": 9}]  # fmt: skip
+         {"other": 2**32}, {"mode": "other"}, {"riddle": 0}, {"switched": "x" * 601}, {"frame": 9}]  # fmt: skip
 
 
 @pytest.mark.parametrize("values", WRONG, ids=str)

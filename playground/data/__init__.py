@@ -1,6 +1,7 @@
-"""Data sets by name, all in one shape: uint8 pictures (N, C, H, W) and integer labels.
+"""Data sets by name, all in one shape: pictures (N, C, H, W) and integer labels.
 
 Faces are drawn on first use (from their seeds, so always the same) and kept as one `.npz` in the user's cache.
+Points of the plane are drawn every time; each is a picture of two numbers.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from playground.data import faces, mnist
+from playground.data import densities, faces, mnist
 from playground.data.mnist import DataError
 
-NAMES = ("mnist", "faces")
+NAMES = ("mnist", "faces", "densities")
 CREDITS = {
     "mnist": "MNIST: Yann LeCun, Corinna Cortes and Christopher J. C. Burges (1998), CC BY-SA 3.0",
     "faces": "Cartoon faces drawn by this project from seeds, Apache-2.0",
+    "densities": "Points of six densities drawn by this project, Apache-2.0",
 }
 FACES_DRAWN = {"train": 40_000, "test": 10_000}
+POINTS_DRAWN = {"train": 120_000, "test": 30_000}  # of all six densities together
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Dataset:
     """Pictures and labels.
 
     Attributes:
-        images: uint8 (N, C, H, W).
+        images: uint8 (N, C, H, W), or float32 in [0, 1] where 256 levels are too few (points of the plane).
         labels: int64 (N,) classes, or (N, A) attribute indices.
         heads: attribute → its values, in label order ({"digit": …} for MNIST).
     """
@@ -46,11 +49,14 @@ class Dataset:
 
     def pictures(self, index: Tensor | slice) -> Tensor:
         """float32 pictures in [0, 1]."""
-        return self.images[index].float() / 255
+        found = self.images[index]
+        return found if found.is_floating_point() else found.float() / 255
 
 
 def load(name: str, split: str = "train", progress: Callable[[int, int], None] | None = None) -> Dataset:
-    """The data set `name` ("mnist" or "faces"), split "train" or "test"."""
+    """The data set `name` (one of `NAMES`), split "train" or "test"."""
+    if name == "densities":
+        return _points(split)
     if name == "mnist":
         images, labels = mnist.load(split, progress)
         heads = {"digit": mnist.LABELS}
@@ -61,6 +67,16 @@ def load(name: str, split: str = "train", progress: Callable[[int, int], None] |
         raise DataError(f"There is no data set {str(name)[:40]!r}. Known: {', '.join(NAMES)}.")
     tensor = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     return Dataset(name, tensor, torch.from_numpy(labels.copy()), heads)
+
+
+def _points(split: str) -> Dataset:
+    """As many points of each density, in turn; the label says which one."""
+    each = POINTS_DRAWN[split] // len(densities.NAMES)
+    streams = [torch.Generator().manual_seed(2 * k + (split == "test")) for k in range(len(densities.NAMES))]
+    drawn = [densities.sample(name, each, stream) for name, stream in zip(densities.NAMES, streams)]
+    points = torch.stack(drawn, 1).flatten(0, 1)
+    labels = torch.arange(len(points)) % len(densities.NAMES)
+    return Dataset("densities", densities.to_picture(points), labels, {"density": densities.NAMES})
 
 
 def _faces(split: str, progress: Callable[[int, int], None] | None) -> tuple[np.ndarray, np.ndarray]:

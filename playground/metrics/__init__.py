@@ -10,6 +10,7 @@ from playground.metrics.likelihood import bits_per_dimension, importance_bound
 from playground.metrics.memorisation import Memorisation, memorisation
 from playground.metrics.neighbours import Index
 from playground.metrics.prdc import Prdc, prdc
+from playground.metrics.transport import sliced_wasserstein
 
 __all__ = [
     "Index",
@@ -25,5 +26,6 @@ __all__ = [
     "memorisation",
     "missing",
     "prdc",
+    "sliced_wasserstein",
     "total_variation",
 ]

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from playground.api import ModelCard
+from playground.api import ModelCard, Repairer, Sampler
 from playground.comparison import Comparison, as_tensor
 from playground.engine import Engine
 from tabs import _ui as ui
@@ -22,6 +22,7 @@ from tabs.compare.state import REALS
 
 KEPT = 24  # finished answers of all visitors: a class asks the same thing thirty times
 PASSING = ("go", "frame")  # values that do not change the answer
+FITTING = 6  # columns that stand beside each other without scrolling
 TILE = 112  # pixels of a picture's side on a saved sheet, at least
 PAPER = 0.6  # grey of a cell that is still empty; neither light nor dark pages make it glare
 
@@ -40,10 +41,21 @@ class Desk:
         """The models of the chosen data set, at the chosen number of steps."""
         return Comparison(self.engine, values["data"], values["steps"])
 
+    def able(self, values: Values) -> list[ModelCard]:
+        """Cards of all who could answer the present question: only repair needs no samples."""
+        mending = (Sampler, Repairer) if values["mode"] == "repair" else (Sampler,)
+        return self.comparison(values).contestants(*mending)
+
+    def off(self, values: Values) -> set[str]:
+        """Names of the columns left out: at first all but the best of each family if not all fit; then as switched."""
+        there = self.able(values)
+        first = set() if len(there) <= FITTING else {c.name for c in there} - set(self.comparison(values).champions())
+        return first ^ set(values["switched"].split(","))
+
     def chosen(self, values: Values) -> list[ModelCard]:
         """Cards of the columns that are switched on."""
-        off = set(values["off"].split(","))
-        cards = [card for card in self.comparison(values).contestants() if card.name not in off]
+        off = self.off(values)
+        cards = [card for card in self.able(values) if card.name not in off]
         if not cards:
             raise ui.PlaygroundError("Every column is switched off. Switch at least one model on, above the pictures.")
         return cards

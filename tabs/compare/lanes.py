@@ -99,11 +99,8 @@ def column(card: ModelCard, answer: Answer | None, plan: Plan, pictures: dict[st
 
 def chips(desk: Desk, values: Values) -> list[dict[str, Any]]:
     """Every model that could take part, and whether it does."""
-    off = set(values["off"].split(","))
-    return [
-        {"name": card.name, "title": card.title, "on": card.name not in off}
-        for card in desk.comparison(values).contestants()
-    ]
+    off = desk.off(values)
+    return [{"name": card.name, "title": card.title, "on": card.name not in off} for card in desk.able(values)]
 
 
 def progress(cards: Sequence[ModelCard], answers: Answers) -> tuple[int, int]:

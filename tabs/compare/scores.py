@@ -14,6 +14,7 @@ from playground.evaluate import COLUMNS
 from tabs import _ui as ui
 from tabs.compare.desk import Desk, Values, grid
 from tabs.compare.lanes import chips, follow, progress
+from tabs.compare.state import REALS
 from tabs.compare.words import Answers, brief, code, counted, duration, facts, under, weights
 
 HEADINGS = (  # name, heading, format, better, what it means
@@ -22,11 +23,15 @@ HEADINGS = (  # name, heading, format, better, what it means
     ("recall", "Recall", ".2f", "high", "share of real pictures with samples around them"),
     ("accuracy", "Class right", ".0%", "high", "share in which the classifier sees what was asked for"),
     ("diversity", "Diversity", ".2f", "", "how far samples are from each other; real pictures are 1"),
+    ("nats", "−log p, nats", ".1f", "low", "of a held-out picture in black and white, grey drawn once; exact, or a "
+     "bound where the family only has a bound"),
+    ("bits", "Bits ÷ pixel", ".2f", "low", "of a held-out picture with 256 grey levels; not comparable with the nats"),
     ("milliseconds", "Time a picture", "", "low", "time of one picture, in batches of 32 on this machine"),
     ("parameters", "Weights", "", "", "numbers the network has learned"),
     ("calls", "Network calls", ".0f", "low", "how often the network runs for one picture"),
 )
 PROBED = 2  # pictures from which the time is estimated
+HELD_OUT = 32  # pictures that a model with a likelihood is asked about
 SHOWN = 4  # of the measured pictures, how many are kept as a sheet
 
 
@@ -39,11 +44,12 @@ def show_measure(desk: Desk, values: Values) -> Iterator[ui.Shown]:
         yield from estimate(desk, values, int(values["number"]), "Measure")
         return
     board, cards, count = desk.comparison(values), desk.chosen(values), int(values["number"])
-    missing = without_index(desk, values)
-    for answers in follow(cards, {card.name: board.measure(card.name, count, values["seed"]) for card in cards}):
+    missing, real = without_index(desk, values), held_out(desk, values)
+    runs = {card.name: board.measure(card.name, count, values["seed"], real) for card in cards}
+    for answers in follow(cards, runs):
         step, total = progress(cards, answers)
         rows = [row(card, answers.get(card.name)) for card in cards]
-        runs = f"abreast({{name: board.measure(name, {count}, {values['seed']}) for name in names}})"
+        asked = f"abreast({{name: board.measure(name, {count}, {values['seed']}) for name in names}})"
         yield ui.Shown(
             grid([_images(answers, card) for card in cards], SHOWN, cards[0].shape),
             verdict(cards, answers, count, missing),
@@ -51,8 +57,13 @@ def show_measure(desk: Desk, values: Values) -> Iterator[ui.Shown]:
              "chips": chips(desk, values), "plot": plot_sentence(cards, answers), "titles": [c.title for c in cards]},
             model=counted(len(cards), "model"), columns=len(cards), step=step, total=total,
             code=code(values, "from playground.comparison import abreast",
-                      f"print([dict(answer.facts) for answer in {runs} if answer.done])"),
+                      f"print([dict(answer.facts) for answer in {asked} if answer.done])"),
         )  # fmt: skip
+
+
+def held_out(desk: Desk, values: Values) -> Tensor:
+    """(HELD_OUT, C, H, W) pictures no model was trained on, evenly spread over those at hand."""
+    return torch.cat([desk.real(values["data"], i * REALS // HELD_OUT) for i in range(HELD_OUT)])
 
 
 def without_index(desk: Desk, values: Values) -> str:
@@ -70,6 +81,8 @@ def row(card: ModelCard, answer: Answer | None) -> dict[str, Any]:
     cells = {name: cell(name, found[name], form) for name, _, form, *_ in HEADINGS if name in found}
     why = answer.why if answer is not None else ""
     notes = {} if card.labels else {"accuracy": "This model cannot be asked for a class."}
+    notes |= {"nats": "This model has no likelihood of black and white pixels.",
+              "bits": "This model has no likelihood of 256 grey levels."}  # fmt: skip
     return {"name": card.name, "title": card.title, "pictures": found.get("pictures", 0), "cells": cells, "why": why,
             "values": {k: found[k] for k, *_ in HEADINGS if k in found}, "notes": notes}  # fmt: skip
 

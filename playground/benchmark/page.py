@@ -1,8 +1,4 @@
-"""How fast the playground is, beside the usual way of doing the same, in one run.
-
-Each measurement does both sides in turn, both warm, checks that they give the same result where there is one, and
-reports the median. Absolute numbers belong to the machine they were taken on; the ratios travel better.
-"""
+"""The page: from the start of the process to the first picture, and from a gesture to its picture."""
 
 from __future__ import annotations
 
@@ -15,142 +11,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from playground.api import Frame, PlaygroundError
+from playground.benchmark.measure import Measurements, Result, Skipped, timed
 from playground.engine import Engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parent.parent
-TRAJECTORY = {"model": "diffusion-faces", "steps": 50, "pictures": 1}
+ROOT = Path(__file__).resolve().parent.parent.parent
 MAP = {"model": "vae-mnist-2d"}
-EMPTY_FRAMES = 2000
 GESTURES = 20  # drags per page, after three to warm up
-
-
-class Skipped(Exception):
-    """A measurement that cannot be taken here; the message says what it lacks."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """One comparison. `usual` is None where there is nothing to compare with.
-
-    Attributes:
-        what: the task; unit: of both numbers; note: what the ratio is made of, and whether the results are equal.
-    """
-
-    what: str
-    ours: float
-    usual: float | None
-    unit: str
-    note: str
-
-    def row(self) -> str:
-        """A row of a Markdown table."""
-        usual = "–" if self.usual is None else f"{self.usual:,.4g} {self.unit}"
-        ratio = "–" if self.usual is None else f"{self.usual / self.ours:.2f}×"
-        return f"| {self.what} | {self.ours:,.4g} {self.unit} | {usual} | {ratio} | {self.note} |"
-
-
-def run(engine: Engine, only: Sequence[str] | None = None, repeats: int = 5) -> list[Result]:
-    """Takes the measurements named in `only` (all if None) and prints a Markdown table, a row as soon as it stands."""
-    unknown = set(only or ()) - set(MEASUREMENTS)
-    if unknown:
-        raise PlaygroundError(f"There is no measurement {sorted(unknown)}. Known: {', '.join(MEASUREMENTS)}.")
-    print(f"{engine.device}, {torch.get_num_threads()} threads, median of {repeats} or more\n")
-    print("| | playground | usual way | usual ÷ playground | |\n|---|--:|--:|--:|---|", flush=True)
-    results = []
-    for name in only or MEASUREMENTS:
-        try:
-            for result in MEASUREMENTS[name](engine, repeats):
-                print(result.row(), flush=True)
-                results.append(result)
-        except Skipped as reason:
-            print(f"| {name} | skipped | | | {reason} |", flush=True)
-    return results
-
-
-def timed(task: Callable[[], Any], device: torch.device) -> tuple[float, Any]:
-    """Milliseconds a task takes, the device waited for, and what it returns."""
-    began = time.perf_counter()
-    result = task()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - began) * 1000, result
-
-
-def side_by_side(tasks: Sequence[Callable[[], Any]], device: torch.device, repeats: int) -> list[tuple[float, Any]]:
-    """Median milliseconds and last result of each task, taken in turn after one round to warm up."""
-    for task in tasks:
-        task()
-    rounds = [[timed(task, device) for task in tasks] for _ in range(repeats)]
-    return [(median(ms for ms, _ in column), column[-1][1]) for column in zip(*rounds)]
-
-
-# --------------------------------------------------------------------------------------------------- trajectories
-
-
-def trajectory(engine: Engine, repeats: int) -> Iterator[Result]:
-    """Fifty DDIM steps with every step decoded, and without, against diffusers' own pipeline on the same weights."""
-    name, steps, count = TRAJECTORY["model"], TRAJECTORY["steps"], TRAJECTORY["pictures"]
-    if name not in {card.name for card in engine.cards()}:
-        raise Skipped(f"needs {name}")
-    import diffusers
-
-    folder = engine.card(name).folder
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32).to(engine.device)
-    pipeline.set_progress_bar_config(disable=True)
-    seeds = list(range(count))
-
-    def ours(watch: bool) -> Frame:
-        return engine.run(name, seeds, scheduler="DDIM", steps=steps, eta=0.0, watch=watch)
-
-    def theirs() -> Any:
-        streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return pipeline(
-            batch_size=count, generator=streams, num_inference_steps=steps, eta=0.0, output_type="np"
-        ).images
-
-    tasks = [lambda: ours(True), lambda: ours(False), theirs]
-    (watched, frame), (unwatched, _), (usual, pictures) = side_by_side(tasks, engine.device, repeats)
-    difference = (frame.images.cpu().permute(0, 2, 3, 1) - torch.from_numpy(pictures)).abs().max().item() * 255
-    same = f"largest difference {difference:.2g} of 255 levels"
-    yield Result(
-        f"{steps} DDIM steps of {name}, x_t, x̂₀ and ε̂ of each decoded", watched, usual, "ms",
-        f"the pipeline returns the last picture only; {same}",
-    )  # fmt: skip
-    yield Result(f"{steps} DDIM steps of {name}, last picture only", unwatched, usual, "ms", same)
-
-
-def streaming(engine: Engine, repeats: int) -> Iterator[Result]:
-    """What the engine adds to a frame: a turn on the device, gradients off, errors guarded."""
-    frame = Frame(torch.zeros(1, 1, 28, 28))
-
-    def bare() -> Iterator[Frame]:
-        for _ in range(EMPTY_FRAMES):
-            yield frame
-
-    def drain(frames: Iterator[Frame]) -> None:
-        for _ in frames:
-            pass
-
-    tasks = [lambda: drain(engine.steps(bare)), lambda: drain(bare())]
-    (engine_ms, _), (bare_ms, _) = side_by_side(tasks, engine.device, repeats)
-    added = (engine_ms - bare_ms) * 1000 / EMPTY_FRAMES
-    yield Result("overhead of a streamed frame", added, None, "µs", "engine.steps beside the bare generator")
-
-
-# ---------------------------------------------------------------------------------------------------------- the page
 
 
 def start(engine: Engine, repeats: int) -> Iterator[Result]:
@@ -291,9 +166,4 @@ def first_picture(address: str) -> None:
         raise Skipped(f"the VAE tab answered {str(reply)[:100]}")
 
 
-MEASUREMENTS: dict[str, Callable[[Engine, int], Iterator[Result]]] = {
-    "trajectory": trajectory,
-    "streaming": streaming,
-    "start": start,
-    "gesture": gesture,
-}
+MEASUREMENTS: Measurements = {"start": start, "gesture": gesture}
