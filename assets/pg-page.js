@@ -80,7 +80,7 @@
     pg.active = name;
     pg.booted = true;
     if (pg.tabs[name]?.spec) pg.tabs[name].address();
-    else history.replaceState(null, '', `?tab=${name}`);
+    else if (pg.pending?.tab !== name) history.replaceState(null, '', `?tab=${name}`);
   };
 
   pg.boot = names => {

@@ -82,6 +82,7 @@
       const asked = pg.take(this.name);
       this.recall();
       if (asked) await this.restore(asked);
+      this.arrived = true;  // from here on the address follows the state; before, a reload must find what was asked
       this.refresh();
       this.ready();
       if (spec.streams) this.rerun();
@@ -314,6 +315,7 @@
     }
 
     address() {
+      if (!this.arrived) return;
       this.find('.pg-address').value = this.link();
       if (pg.active === this.name && pg.booted) history.replaceState(null, '', this.link());
     }

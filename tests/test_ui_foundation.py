@@ -316,6 +316,16 @@ def test_address_opens_the_tab_it_names(page, address):
 
 
 @pytest.mark.browser
+def test_the_address_never_loses_what_was_asked_while_the_page_opens(page, address):
+    """A reload at any moment has to find it again."""
+    page.add_init_script("""window.written = []; const keep = history.replaceState.bind(history);
+        history.replaceState = (a, b, url) => { written.push(String(url)); keep(a, b, url); };""")
+    opened(page, f"{address}/?tab=stubrun&level=0.9", "stubrun")
+    page.wait_for_function("written.length && pg.tab('stubrun').arrived")
+    assert all("level=0.9" in url for url in page.evaluate("written"))
+
+
+@pytest.mark.browser
 def test_presets_lock_and_resets(page, address):
     opened(page, address)
     assert page.locator("[data-tool=reset]").is_disabled()

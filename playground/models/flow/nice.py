@@ -1,0 +1,104 @@
+"""NICE: the first deep flow, couplings that only ever add.
+
+Even pixels are moved by what a network makes of the odd ones, then the other way round,
+
+    a' = a,      b' = b + m(a),
+
+four times; each step keeps all volumes, and one scale per pixel at the end says which directions of the latent space
+matter. The base is logistic, not normal, as in the paper:
+
+    log p(x) = Σ_d [ log p_logistic(z_d) + S_d ],      z = exp(S) ⊙ f(x),      log p_logistic(z) = z − 2·log(1 + e^z).
+
+Dinh et al., "NICE: Non-linear independent components estimation", 2014.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.models.flow.base import Flow, Layer
+from playground.models.flow.couplings import Coupling
+from playground.models.flow.pixels import Flat, Levels
+
+HASTE = 10
+FURTHEST = 36.0  # of the logistic, where a standard normal would be beyond 8
+
+
+class Rescale(Layer):
+    """h' = h·exp(S) with one S per pixel: (N, D) → (N, D) (§3.3).
+
+    S has a long way to go (a pixel that is always black wants S = 8 or so), so it learns `HASTE` times as fast.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.slow = nn.Parameter(torch.zeros(size))
+
+    @property
+    def log_scale(self) -> Tensor:
+        """S, (D,)."""
+        return HASTE * self.slow
+
+    def forward(self, h: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return h * self.log_scale.exp(), self.log_scale.sum().expand(len(h))
+
+    def inverse(self, h: Tensor, context: Tensor | None = None) -> Tensor:
+        """h' → h."""
+        return h * (-self.log_scale).exp()
+
+
+class Perceptron(nn.Module):
+    """m(a): (N, inputs) → (N, outputs) through `depth` hidden layers of rectified units."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, depth: int) -> None:
+        super().__init__()
+        sizes = [inputs, *[hidden] * depth]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        self.last = nn.Linear(hidden, outputs)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, a: Tensor, context: Tensor | None = None) -> Tensor:
+        for layer in self.layers:
+            a = F.relu(layer(a))
+        return self.last(a)
+
+
+class NICE(Flow):
+    """Additive couplings of odd and even pixels, then one scale per pixel.
+
+    Args:
+        shape: (C, H, W). couplings: how many. hidden, depth: of their networks.
+    """
+
+    def __init__(
+        self, shape: Sequence[int] = (1, 28, 28), couplings: int = 4, hidden: int = 512, depth: int = 3
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        size = math.prod(shape)
+        self.layers = nn.ModuleList([Levels(self.bits)])
+        for i in range(couplings):
+            changed = range(i % 2, size, 2)
+            net = Perceptron(size - len(changed), len(changed), hidden, depth)
+            self.layers.append(Flat(shape, Coupling(size, changed, net, additive=True)))
+        self.layers.append(Flat(shape, Rescale(size)))
+
+    def log_base(self, z: Tensor) -> Tensor:
+        """log p_Z(z), (N,) nats: logistic."""
+        return (F.logsigmoid(z) + F.logsigmoid(-z)).flatten(1).sum(1)
+
+    def base_noise(self, z: Tensor) -> Tensor:
+        """Standard normal → logistic of the same quantile: logit Φ(z)."""
+        return torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
+
+    def base_normal(self, z: Tensor) -> Tensor:
+        """Logistic → standard normal: Φ⁻¹(σ(z)), by the smaller tail so that neither end is lost."""
+        tail = torch.special.ndtri(torch.sigmoid(-z.abs().clamp(max=FURTHEST)).double()).to(z.dtype)
+        return torch.where(z > 0, -tail, tail)

@@ -1,0 +1,50 @@
+"""Which mode shows what: a checked state → `Shown`, at once or as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tabs import _ui as ui
+from tabs.energy import landscape, learn, machine, memory, pictures
+from tabs.energy.desk import Desk, Values
+
+DRAWN: dict[str, Callable[[Desk, Values], ui.Shown]] = {
+    "landscape": landscape.show_landscape,
+    "rbm": machine.show_rbm,
+    "hopfield": memory.show_hopfield,
+    "learn": learn.show_learn,
+}
+RUNS: dict[str, Callable[[Desk, Values], Iterator[ui.Shown]]] = {
+    "repair": pictures.repair,
+    "dream": pictures.dream,
+    "learn": learn.stream,
+}
+
+
+def draw(desk: Desk, values: Values) -> ui.Shown:
+    """The picture of a state; a run is followed to its end."""
+    if values["mode"] in DRAWN:
+        return DRAWN[values["mode"]](desk, values)
+    for shown in RUNS[values["mode"]](desk, values):
+        last = shown
+    return last
+
+
+def stream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
+    """A run, picture by picture; what is drawn at once is a run of one picture."""
+    if values["mode"] in RUNS:
+        yield from RUNS[values["mode"]](desk, values)
+    else:
+        yield draw(desk, values)
+
+
+def functions(desk: Desk, state: ui.State) -> list[Callable[[Any], Any]]:
+    """Server functions of the page beside `pg_draw`."""
+    return [*landscape.functions(desk, state), *machine.functions(desk, state), *memory.functions(desk, state)]
+
+
+def prepare(desk: Desk) -> None:
+    """Works out in advance what takes a noticeable time."""
+    landscape.prepare(desk)
+    memory.prepare(desk)
