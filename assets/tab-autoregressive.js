@@ -84,7 +84,7 @@
     pen.stroke();
     pen.restore();
   };
-  const unknown = (tools, cells) => hatch(tools, cells, pg.dark() ? '#3a4144' : '#cfcbc2', pg.dark() ? '#596165' : '#b3aea3');
+  const unknown = (tools, cells) => hatch(tools, cells, pg.css('--ar-open'), pg.css('--ar-open-line'));
   const ring = ({ pen, box }, i, dashed = false) => {
     const [x, y, a, b] = box(i), grow = Math.max(1.5, 5 - a / 4);
     for (const [colour, wide] of [['#111', 4.5], ['#fff', 2.5]]) {
@@ -144,9 +144,9 @@
       return canvas;
     };
     /** Rows of a distribution: swatch, name, bar, share; buttons where one may be chosen. */
-    const listed = (lane, i, choose) => {
+    const listed = (lane, i, choose, most = LISTED) => {
       const odds = lane.odds(i, tab.values), drawn = lane.value[i], top = odds[0]?.[1] || 1;
-      const rows = odds.slice(0, LISTED);
+      const rows = odds.slice(0, most);
       if (!rows.some(([v]) => v === drawn)) rows.push([drawn, odds.find(([v]) => v === drawn)?.[1] ?? 0]);
       return rows.map(([value, p]) => {
         const name = lane.coded ? `word ${value}` : colour(value), bar = el('i', {});
@@ -227,7 +227,7 @@
       }
       if (lane.place[at] >= now) { die.replaceChildren(el('h3', {}, large(where(at, lane.w))), el('p', { class: 'pg-caption' }, 'Not drawn yet: its odds depend on what comes before.')); return; }
       const head = el('h3', {}, `${large(where(at, lane.w))}: ${lane.coded ? `word ${lane.value[at]}` : colour(lane.value[at])}`);
-      if (lane.coded) { die.replaceChildren(head, el('ol', { class: 'ar-choices' }, ...listed(lane, at).slice(0, 6))); return; }
+      if (lane.coded) { die.replaceChildren(head, el('ol', { class: 'ar-choices' }, ...listed(lane, at, null, 4))); return; }
       const [[, white]] = lane.odds(at, tab.values), fell = dice[at];
       const bar = el('div', { class: 'ar-odds', 'aria-hidden': 'true' }, el('i', {}), el('u', {}));
       bar.firstChild.style.width = `${100 * white}%`;
@@ -268,13 +268,17 @@
     };
     const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
     /** Another picture is played from its first pixel; the same dice at another temperature stay where they are. */
-    const showWatch = async ({ data, facts }, asked) => {
+    const showWatch = async (reply, asked) => {
+      const { data, facts } = reply;
       const key = [facts.model, asked.seed, asked.label, asked.order].join('|'), fresh = watched.was !== null && watched.was !== key;
       const lane = unpack(data, data.kind === 'codes' ? { codes: data.codes, logits: data.logits } : data.lane);
       if (lane.coded) {
-        watched.film = { ...data.film, image: await pg.image(data.film.src) };
+        const image = await pg.image(data.film.src);
         patches = await atlas(facts.model);
+        if (reply !== tab.last) return;  // a newer picture has come while this one was unpacked
+        watched.film = { ...data.film, image };
       } else watched.dice = floats(data.dice);
+      body.querySelector('.ar-watch').classList.toggle('ar-coded', lane.coded);
       const atEnd = !watched.lane || watched.now >= watched.lane.total;
       Object.assign(watched, { lane, was: key });
       if (!lane.coded) watched.picture = greys(lane.w, lane.h, i => lane.value[i]);
@@ -305,7 +309,7 @@
       return lane.doubt;
     };
     /** Where the hand rests: the place chosen, or the one at which the network was least sure. */
-    const pinned = lane => (tab.values.pixel >= 0 ? Math.min(tab.values.pixel, lane.total - 1) : doubts(lane).reduce((best, d, i, all) => (d > all[best] ? i : best), 0));
+    const pinned = lane => (tab.values.pixel >= 0 ? Math.min(tab.values.pixel, lane.total - 1) : lane.home ??= doubts(lane).reduce((best, d, i, all) => (d > all[best] ? i : best), 0));
     const picture = (tools, lane) => {
       if (lane.coded) { if (lane.image) tools.pen.drawImage(lane.image, 0, 0, tools.width, tools.height); } else tools.pen.drawImage(lane.small, 0, 0, tools.width, tools.height);
     };
@@ -326,9 +330,10 @@
         ring(tools, i);
       });
       part('unsure').hidden = lane.coded;  // the list of words takes its place
-      const doubt = doubts(lane), most = lane.coded ? Math.log(lane.kinds) : Math.LN2;
-      const shades = greys(lane.w, lane.h, n => (doubt[n] / most) ** 0.7);
-      unsure.show(lane.w, lane.h, tools => { tools.pen.drawImage(shades, 0, 0, tools.width, tools.height); ring(tools, i); });
+      if (!lane.coded) {
+        const doubt = doubts(lane), shades = greys(lane.w, lane.h, n => (doubt[n] / Math.LN2) ** 0.7);
+        unsure.show(lane.w, lane.h, tools => { tools.pen.drawImage(shades, 0, 0, tools.width, tools.height); ring(tools, i); });
+      }
       canvas.note.textContent = lane.from >= 0 ? 'Hatched: drawn later, unknown to this place. Dashed: where the branch left.' : 'Hatched: drawn later, and unknown to this place.';
       const first = lane.odds(i, tab.values);
       canvas.say(`${where(i, lane.w)}: ${first.slice(0, 2).map(([v, p]) => `${lane.coded ? `word ${v}` : colour(v)} ${per(p)}`).join(', ')}`);
@@ -368,14 +373,15 @@
     };
     const trunk = el('button', { type: 'button', onclick: () => remove(tab.values.lane) }, 'Remove this branch');
     part('lane-buttons').append(el('button', { type: 'button', title: 'Other dice for what comes after the branch (R)', onclick: () => again() }, 'Roll again'), trunk);
-    const showBranch = async ({ data, facts }) => {
-      tree.lanes = data.lanes.map(lane => unpack(data, lane));
-      tree.focus = null;
-      await Promise.all(tree.lanes.map(async lane => {
+    const showBranch = async reply => {
+      const { data, facts } = reply, lanes = data.lanes.map(lane => unpack(data, lane));
+      await Promise.all(lanes.map(async lane => {
         if (lane.coded) lane.image = await pg.image(lane.picture);
         else lane.small = greys(lane.w, lane.h, i => lane.value[i]);
       }));
       if (data.kind === 'codes') patches = await atlas(facts.model);
+      if (reply !== tab.last) return;
+      Object.assign(tree, { lanes, focus: null });
       drawLanes();
       paintBranch();
     };
@@ -491,6 +497,7 @@
       endings.show({ src: data.sheet, n: data.seeds.length, columns: data.columns, labels });
       endings.mark(-1);
       under.replaceChildren(...data.seeds.map((_, i) => el('li', {}, ...(told[i]?.label ? [`“${told[i].label}” `, el('span', {}, `${told[i].nats.toFixed(0)} nats`)] : []))));
+      part('endings-caption').textContent = `Eight endings${told[0]?.label ? ', what each is read as, and its cost' : ''}. Choose one to see where it surprises.`;
       part('endings-note').textContent = data.why;
     };
 
@@ -524,6 +531,7 @@
     };
     const showSurprise = async reply => {
       const { data } = reply, coded = data.kind === 'codes', image = await pg.image(data.input);
+      if (reply !== tab.last) return;
       heat.data = { ...data, nats: floats(data.nats), posterior: data.posterior && bytes(data.posterior) };
       const { nats } = heat.data, most = coded ? data.most : 4;
       const glow = cells(data.w, data.h, i => [249, 115, 22, (coded ? 190 : 235) * clamp(nats[i] / most, 0, 1) ** (coded ? 1.5 : 0.8)]);
@@ -638,6 +646,7 @@
       else return false;
       return true;
     });
+    tab.on('restore', () => { watched.was = null; veiled = ''; veil.clear(); });  // an old picture stands at once; the answer brings the hole
     tab.on('file', upload);
     document.addEventListener('keydown', event => {
       if (pg.active !== 'autoregressive' || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -78,7 +78,8 @@
     const canvas = el('canvas', { role: 'img', 'aria-label': label, class: 'en-chart' });
     canvas.style.height = `${height}px`;
     host.append(canvas);
-    let given = null, cursor = null;
+    const still = el('canvas');  // all but the cursor
+    let given = null, cursor = null, place = null;
     const number = v => (Math.abs(v) >= 100 || Number.isInteger(v) ? v.toFixed(0) : v.toFixed(Math.abs(v) < 1 ? 2 : 1));
     const redraw = () => {
       if (!given || !canvas.clientWidth) return;
@@ -104,7 +105,7 @@
       write(number(x0), 46, high - 6, 'left');
       write(number(x1), width - 12, high - 6, 'right');
       write(xname, (46 + width) / 2, high - 6, 'center');
-      write(yname, 46, 12, 'left');
+      if (width > 420 || !lines.some(l => l.name)) write(yname, 46, 12, 'left');
       for (const mark of marks) {
         pen.setLineDash([3, 3]);
         pen.strokeStyle = pg.css('--pg-quiet');
@@ -141,21 +142,30 @@
         const right = X(point.x) > width - 110;
         write(point.label, X(point.x) + (right ? -9 : 9), Y(point.y) + (Y(point.y) < 30 ? 18 : -6), right ? 'right' : 'left');
       }
-      if (cursor !== null) {
-        pen.strokeStyle = pg.css('--pg-ink');
-        pen.lineWidth = 1;
-        pen.beginPath(); pen.moveTo(X(cursor), Y(y0)); pen.lineTo(X(cursor), Y(y1)); pen.stroke();
-        pen.fillStyle = pg.css('--pg-accent');
-        pairs.forEach((line, i) => {
-          const at = line.find(([x]) => x >= cursor);
-          if (at && !lines[i].faint) { pen.beginPath(); pen.arc(X(cursor), Y(clamp(at[1], y0, y1)), 3.5, 0, 7); pen.fill(); }
-        });
-      }
+      still.width = canvas.width;
+      still.height = canvas.height;
+      still.getContext('2d').drawImage(canvas, 0, 0);
+      place = { X, Y, y0, y1, pairs };
+      mark();
+    };
+    const mark = () => {
+      if (!place || !canvas.clientWidth) return;
+      const [pen, width, high] = pg.sharp(canvas), { X, Y, y0, y1, pairs } = place;
+      pen.drawImage(still, 0, 0, width, high);
+      if (cursor === null) return;
+      pen.strokeStyle = pg.css('--pg-ink');
+      pen.lineWidth = 1;
+      pen.beginPath(); pen.moveTo(X(cursor), Y(y0)); pen.lineTo(X(cursor), Y(y1)); pen.stroke();
+      pen.fillStyle = pg.css('--pg-accent');
+      pairs.forEach((line, i) => {
+        const at = !given.lines[i].faint && line.find(([x]) => x >= cursor);
+        if (at) { pen.beginPath(); pen.arc(X(cursor), Y(clamp(at[1], y0, y1)), 3.5, 0, 7); pen.fill(); }
+      });
     };
     new ResizeObserver(redraw).observe(canvas);
     document.addEventListener('pg-theme', redraw);
     return {
-      canvas, show(next, at = null) { given = next; cursor = at; redraw(); }, at(step) { cursor = step; redraw(); },
+      canvas, show(next, at = null) { given = next; cursor = at; redraw(); }, at(step) { cursor = step; mark(); },
       say(text) { canvas.setAttribute('aria-label', text); },
     };
   };

@@ -504,6 +504,7 @@
     act('upload').addEventListener('click', () => chooser.click());
     act('test').addEventListener('click', () => tab.set({ source: 'test', test: Math.floor(Math.random() * COUNT), drawing: '' }));
 
+    part('back').src = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';  // nothing yet
     let last = null;
     const curve = () => {
       const canvas = part('histogram');
@@ -553,7 +554,7 @@
         part('histogram-note').textContent = `deviation ${data.spread.toFixed(2)}, |z|²/D = ${data.share.toFixed(2)}; the line is pure noise`;
         scores(data.scores);
         part('protocol').textContent = data.protocol;
-        if (asked.source !== 'drawing') paper.load(data.input);
+        if (tab.values.source !== 'drawing') paper.load(data.input);  // a late answer must not wipe out a stroke
       },
     };
   };

@@ -1,4 +1,4 @@
-"""The autoregressive family against oracles: sums that must be one, gradients that must be zero, loops without cache."""
+"""The autoregressive family against oracles: sums that must be one, gradients that must be zero, the naive loop."""
 
 import itertools
 import math
@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from checkpoints import tiny_data
 from torch import nn
 
 from playground.api import PlaygroundError
@@ -231,7 +232,9 @@ def test_surprise_adds_up_to_minus_log_p(model):
         labels = labels_of(model, 3)
         each = model.class_log_probs(x, order)
         one = each.gather(1, labels[:, None])[:, 0] if model.classes else each[:, 0]
-        torch.testing.assert_close(-model.surprise(x, labels, order).flatten(1).sum(1), one.float(), rtol=1e-5, atol=1e-3)
+        torch.testing.assert_close(
+            -model.surprise(x, labels, order).flatten(1).sum(1), one.float(), rtol=1e-5, atol=1e-3
+        )
 
 
 def test_surprise_without_a_class_is_that_of_the_mixture(toy):
@@ -244,6 +247,22 @@ def test_surprise_without_a_class_is_that_of_the_mixture(toy):
         agree = agree_before & (everything.flatten(1)[:, None, place] == x.flatten(1)[:, place])
         chance = (p[:, None] * agree).sum(0) / (p[:, None] * agree_before).sum(0)
         torch.testing.assert_close(toy.surprise(x).flatten(1)[:, place], -chance.log(), rtol=1e-3, atol=1e-4)
+
+
+def test_orders_are_scored_side_by_side():
+    model = tiny("cnn orders", side=28)
+    data = tiny_data("mnist", 20)
+    scores = model.own_scores(data)["orders"]
+    assert set(scores) == {*(name.replace(" ", "_") for name in ORDERS), "protocol"} and "20" in scores["protocol"]
+    assert len({round(value, 2) for value in scores.values() if isinstance(value, float)}) == 4
+    assert tiny("rnn").own_scores(data) == {}
+
+
+def test_words_are_scored():
+    gpt = ImageGPT(channels=16, layers=1, heads=2).eval().requires_grad_(False)
+    scores = gpt.own_scores(tiny_data("faces", 8))["tokens"]
+    assert 1 <= scores["perplexity"] <= scores["codes_used"] <= scores["codes"] == 1000
+    assert 0 < scores["mse"] < scores["absolute_error"] < 1 and scores["nats_per_picture"] > 0
 
 
 def test_grey_pictures_are_read_as_black_and_white(model):
@@ -267,7 +286,9 @@ def masked_stack(layers, kernel, row, column, side):
     return gradient[0, 0] > 0
 
 
-@pytest.mark.parametrize(("layers", "kernel", "row", "column"), [(1, 3, 4, 4), (3, 3, 6, 5), (2, 5, 8, 2), (4, 7, 10, 6)])
+@pytest.mark.parametrize(
+    ("layers", "kernel", "row", "column"), [(1, 3, 4, 4), (3, 3, 6, 5), (2, 5, 8, 2), (4, 7, 10, 6)]
+)
 def test_the_blind_spot_is_that_of_real_masked_convolutions(layers, kernel, row, column):
     field = blind_spot_field(layers, kernel, row, column, gated=False, shape=(12, 12))
     assert torch.equal(field, masked_stack(layers, kernel, row, column, 12))
@@ -329,7 +350,9 @@ def test_repair_draws_from_the_exact_conditional(toy):
         joint = each.exp().mean(1) if labels is None else each[:, int(labels)].exp()
         p = torch.where(agrees, joint, 0) / joint[agrees].sum()
         told = None if labels is None else labels.expand(count)
-        frames = toy.repair(x.expand(count, -1, -1, -1), mask.expand(count, -1, -1, -1), range(count), told, particles=32)
+        frames = toy.repair(
+            x.expand(count, -1, -1, -1), mask.expand(count, -1, -1, -1), range(count), told, particles=32
+        )
         drawn = last(frames).images.flatten(1)
         counts = torch.bincount((drawn @ 2.0 ** torch.arange(8, -1, -1)).long(), minlength=512)
         assert not counts[~agrees].any(), "a known pixel was changed"

@@ -113,7 +113,9 @@ def test_particles_run_and_held_pixels_are_kept(page, address):
     assert page.locator("[data-part=units-note]").inner_text().startswith(("1", "2", "3", "4", "0", "5"))
     drag(page, page.locator("[data-part=clamp] .en-over"), [(0.3, 0.2), (0.7, 0.2)])
     page.wait_for_function("pg.tab('energy').values.clamp.length > 200")
-    page.wait_for_function("document.querySelector('#energy-stage .pg-sentence').textContent.includes('pixels are held on')")
+    page.wait_for_function(
+        "document.querySelector('#energy-stage .pg-sentence').textContent.includes('pixels are held on')"
+    )
     here = page.evaluate(now)
     page.wait_for_function(f"{now} > {here + 5}")
     page.get_by_role("button", name="Particle 6", exact=True).click()
@@ -176,9 +178,13 @@ def test_training_starts_stops_and_goes_on(page, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_violation_and_no_sideways_scrolling_on_a_phone(make_browser_page, address, axe, scheme):
+def test_no_serious_accessibility_violation_and_no_sideways_scrolling_on_a_phone(
+    make_browser_page, address, axe, scheme
+):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-    page = opened(make_browser_page(color_scheme=scheme, reduced_motion="reduce", **phone), address)
+    page = opened(
+        make_browser_page(color_scheme=scheme, reduced_motion="reduce", **phone), address, QUICK + "&model=rbm-mnist"
+    )
     found, wide = {}, {}
     for name in MODES:
         mode(page, name)

@@ -19,6 +19,7 @@ def here(engine):
 def opened(page, server: str, query: str = ""):
     page.goto(f"{server}/?tab=flow{query}")
     page.wait_for_function("window.pg?.tabs.flow?.last && pg.tab('flow').at >= 0")
+    page.wait_for_function("pg.tab('flow').shown.mode === pg.tab('flow').values.mode")
     return page
 
 

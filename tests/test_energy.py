@@ -188,6 +188,21 @@ def test_contrastive_divergence_begins_at_the_data():
     assert torch.equal(found.chains, wanted) and 0 < found.error < 1
 
 
+def test_centred_gradients_are_those_around_the_offsets():
+    """Cho et al. 2011: ∂b = ⟨v⟩ − ⟨v⟩' − ∂W λ, ∂c = ⟨h⟩ − ⟨h⟩' − ∂Wᵀ μ, with ∂W between v − μ and h − λ."""
+    pcd = RBMLearner(RBM((1, 2, 3), 4), CPU, chains=10).pcd
+    pcd.run.offset_v.copy_(torch.rand(6))
+    pcd.run.offset_h.copy_(torch.rand(4))
+    v, fantasy = (torch.rand(20, 6) < 0.5).float(), (torch.rand(10, 6) < 0.5).float()
+    h, theirs = torch.rand(20, 4), torch.rand(10, 4)
+    pcd._ascend(v, h, fantasy, theirs)
+    mu, lam = pcd.run.offset_v, pcd.run.offset_h
+    W = (v - mu).T @ (h - lam) / 20 - (fantasy - mu).T @ (theirs - lam) / 10
+    assert torch.allclose(-pcd.model.W.grad, W, atol=0.01)  # products are taken in bfloat16
+    assert torch.allclose(-pcd.model.b.grad, v.mean(0) - fantasy.mean(0) - W @ lam, atol=0.02)
+    assert torch.allclose(-pcd.model.c.grad, h.mean(0) - theirs.mean(0) - mu @ W, atol=0.02)
+
+
 def bars(count, noise):
     """3×3 pictures whose rows are on or off as a whole: 8 pictures, log 8 = 2.08 nats."""
     return (torch.rand(count, 3, 1, generator=noise) < 0.5).float().expand(count, 3, 3)[:, None].contiguous()

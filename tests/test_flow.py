@@ -10,7 +10,7 @@ from playground import registry
 from playground.api import Decoder, Encoder, Likelihood, Repairer, Sampler
 from playground.data import densities
 from playground.models import flow, hub
-from playground.models.flow.base import Chain, Flow
+from playground.models.flow.base import Chain, PictureFlow
 from playground.models.flow.couplings import ActNorm, Coupling, SplineCoupling
 from playground.models.flow.learner import FlowLearner, PlaneLearner
 from playground.models.flow.pixels import Equalise, Levels, Logit
@@ -20,8 +20,8 @@ from playground.training import Batch
 
 CPU = torch.device("cpu")
 TINY = {
-    "plane": lambda: flow.PlaneFlow(layers=4, width=8, classes=3),
-    "spline": lambda: flow.PlaneFlow(layers=3, width=8, classes=3, pieces=5),
+    "plane": lambda: flow.PlaneFlow(layers=4, width=8),
+    "spline": lambda: flow.PlaneFlow(layers=3, width=8, pieces=5),
     "nice": lambda: flow.NICE(shape=(1, 4, 4), hidden=8, depth=2),
     "realnvp": lambda: flow.RealNVP(shape=(1, 8, 8), couplings=4, widths=(4, 4), blocks=1),
     "glow": lambda: flow.Glow(shape=(3, 8, 8), steps=4, widths=(6, 6), bits=5),
@@ -147,12 +147,12 @@ def test_points_are_weighed_in_units_of_the_plane():
     torch.testing.assert_close(
         model.log_prob(densities.to_picture(x), labels), model.log_density(x, labels), atol=1e-6, rtol=1e-6
     )
-    each = torch.stack([model.log_density(x, torch.full((2,), k)) for k in range(3)])
+    each = torch.stack([model.log_density(x, torch.full((2,), k)) for k in range(6)])
     mixture = each.exp().mean(0).log()
     torch.testing.assert_close(model.log_prob(densities.to_picture(x)), mixture, atol=1e-6, rtol=1e-6)
 
 
-class Even(Flow):
+class Even(PictureFlow):
     """A flow whose density is known: every level of every pixel is equally likely."""
 
     def __init__(self, bits):
@@ -180,6 +180,11 @@ def test_the_draw_of_the_noise_is_fixed_and_the_same_in_any_batch():
     values = model.log_prob(x)
     assert torch.equal(values, model.log_prob(x))
     torch.testing.assert_close(values[1:2], model.log_prob(x[1:2]))
+    seen = []
+    model.log_density = lambda y: seen.append(255 * y) or y.flatten(1).sum(1)
+    model.log_prob(x)
+    offset = seen[0] - torch.round(255 * x)
+    assert (offset.abs() <= 0.5 + 1e-4).all() and (offset[0] - offset[1]).abs().max() > 0.1, "one draw for all pictures"
 
 
 def test_noise_stays_within_its_level():
@@ -195,12 +200,13 @@ def test_the_logistic_base_has_mass_one_and_the_normals_quantiles():
     z = torch.linspace(-60, 60, 200_001, dtype=torch.float64)
     mass = model.log_base(z[:, None]).exp().sum() * (z[1] - z[0])
     assert mass.item() == pytest.approx(1, abs=1e-6)
-    normal = torch.linspace(-7, 7, 29, dtype=torch.float64)
+    normal = torch.linspace(-30, 30, 61, dtype=torch.float64)
     logistic = model.base_noise(normal)
-    torch.testing.assert_close(torch.sigmoid(logistic), torch.special.ndtr(normal))
+    near = normal.abs() < 8
+    torch.testing.assert_close(torch.sigmoid(logistic)[near], torch.special.ndtr(normal)[near])
     torch.testing.assert_close(model.base_normal(logistic), normal, atol=1e-6, rtol=1e-6)
     single = model.base_normal(model.base_noise(normal.float()))
-    torch.testing.assert_close(single, normal.float(), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(single, normal.float(), atol=1e-5, rtol=1e-5)
     assert torch.isfinite(model.base_noise(torch.tensor([-400.0, 400.0]))).all()
     assert torch.isfinite(model.base_normal(torch.tensor([-1e4, 1e4]))).all()
 
@@ -338,7 +344,8 @@ def test_a_saved_flow_comes_back_as_what_it_was(name, tmp_path):
     hub.save(model, tmp_path)
     again = flow.load(tmp_path).eval().requires_grad_(False)
     assert type(again) is type(model) is flow.kind(tmp_path)
-    assert isinstance(again, Sampler) and isinstance(again, Likelihood) and isinstance(again, Repairer)
+    assert isinstance(again, Sampler) and isinstance(again, Likelihood)
+    assert isinstance(again, Repairer) is (again.pixels == "dequantised"), "half a point is no damaged picture"
     assert isinstance(again, Encoder) and isinstance(again, Decoder)
     x, labels = points(model)
     assert torch.equal(again(x, labels)[0], model(x, labels)[0])
@@ -387,23 +394,20 @@ def test_own_scores_say_how_exactly_pictures_come_back():
         assert 0 <= scores["inverse"]["error"] < 1e-2 and scores["inverse"]["protocol"]
 
 
-def test_own_scores_of_the_plane_are_divergences(monkeypatch):
-    monkeypatch.setattr("playground.models.flow.plane.SCORED", 400)
-    torch.manual_seed(0)
-    scores = flow.PlaneFlow(layers=2, width=8).eval().own_scores(None)
-    assert set(scores["densities"]) == {*densities.NAMES, "protocol"}
-    assert all(scores["densities"][name] > 0.1 for name in densities.NAMES)  # an untrained flow is far from each
-    assert scores["inverse"]["error"] < 1e-4
+def test_points_of_the_plane_come_back():
+    scores = tiny("plane", torch.float32).own_scores(tiny_data("densities", 60))
+    assert set(scores) == {"inverse"} and scores["inverse"]["error"] < 1e-4 and scores["inverse"]["protocol"]
 
 
 def test_learning_the_plane_approaches_the_entropy():
     torch.manual_seed(0)
     learner, noise = PlaneLearner(flow.PlaneFlow(4, 32, pieces=6), CPU, lr=1e-2), torch.Generator().manual_seed(0)
-    y = torch.full((256,), densities.NAMES.index("ring"))
-    losses = [learner.step(Batch(torch.zeros(256, 2, 1, 1), y, noise, 256 * i, 0.5))["loss"] for i in range(150)]
-    points = densities.sample("ring", 20_000, torch.Generator().manual_seed(1))
-    entropy = -densities.log_density("ring", points).mean().item()
-    assert entropy - 0.1 < sum(losses[-10:]) / 10 < entropy + 0.4 < losses[0]
+    batch = Batch(torch.zeros(1, 2, 1, 1), torch.zeros(1), noise, 0, 0.5)
+    losses = [learner.step(batch)["loss"] for _ in range(200)]
+    stream = torch.Generator().manual_seed(1)
+    drawn = {name: densities.sample(name, 20_000, stream) for name in densities.NAMES}
+    entropy = -sum(densities.log_density(name, x).mean().item() for name, x in drawn.items()) / len(drawn)
+    assert entropy - 0.1 < sum(losses[-10:]) / 10 < entropy + 0.7 < losses[0]
 
 
 def test_the_learners_loss_is_the_models_own_bits_per_dimension():

@@ -22,7 +22,7 @@ from tabs.autoregressive.lanes import Recipe
 from tabs.autoregressive.state import ENDINGS, MOST_LANES, declare
 
 DIGITS, FACES, ORDERED = "pixelcnn-mnist", "imagegpt-faces", "pixelcnn-orders-mnist"
-QUICK = {"mode": "complete", "particles": 2}
+QUICK = {"mode": "complete", "particles": 1}
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +83,7 @@ def test_every_mode_draws_the_same_twice(engine, state, mode):
 @pytest.mark.parametrize("given", [
     {"mode": "watch", "label": "5", "seed": 12, "temperature": 0.8},
     {"mode": "branch", "branches": branch((0, 300, 1), (1, 450, 0), (0, 200, 1))},
-    {**QUICK, "hole": "left", "test": 3},
-    {**QUICK, "hole": "top", "told": "8", "source": "sample", "seed": 3},
+    {**QUICK, "particles": 2, "hole": "left", "told": "8", "source": "sample", "seed": 3},
     {"mode": "surprise", "test": 60},
     {"mode": "surprise", "test": 60, "told": "7"},
     {"mode": "what it sees", "row": 9, "col": 20, "layers": 3, "kernel": "5"},
@@ -118,7 +117,7 @@ def test_three_kinds_of_presets_draw(state, desk):
     kinds = [p.kind for p in state.presets]
     assert kinds[:2] == ["works", "fails"] and "surprises" in kinds
     for preset in state.presets:
-        quick = {"particles": min(preset.values.get("particles", 2), 2)}
+        quick = {"particles": 1}
         assert isinstance(modes.draw(desk, state.check({**preset.values, **quick})), ui.Shown)
 
 
@@ -224,7 +223,7 @@ def test_unusable_branches_are_explained(show, text):
 # ------------------------------------------------------------------------------------------------ complete
 
 
-@pytest.mark.parametrize("hole", ["top", "bottom", "left", "right"])
+@pytest.mark.parametrize("hole", ["top", "right"])
 def test_what_is_not_covered_is_kept(show, hole):
     shown = show(**QUICK, hole=hole, test=40)
     x = (digits()[0][[40]] > 0.5).float()

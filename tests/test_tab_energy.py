@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from playground import PlaygroundError, render
 from playground.data import densities
 from tabs import _ui as ui
 from tabs import energy
+from tabs._ui.page import ASSETS
 from tabs.energy import landscape, learn, machine, memory, modes, pictures
 from tabs.energy.cells import COUNT, pack, pack_bits, unpack, unpack_bits
 from tabs.energy.desk import Desk, desk_of, tile
@@ -73,15 +76,13 @@ def test_every_mode_draws_the_same_twice_and_its_python_makes_it_again(show, mod
 
 
 def test_presets_draw_and_have_every_kind(show, state):
-    assert [p.kind for p in state.presets][0] == "works" and {"fails", "surprises"} <= {p.kind for p in state.presets}
+    assert next(p.kind for p in state.presets) == "works" and {"fails", "surprises"} <= {p.kind for p in state.presets}
     for preset in state.presets:
         assert isinstance(show(**preset.values), ui.Shown)
 
 
 def test_every_part_the_script_asks_for_is_on_the_stage():
-    script = (ui.shell.__file__ and __import__("pathlib").Path("assets/tab-energy.js").read_text(encoding="utf-8"))
-    import re
-
+    script = (ASSETS / "tab-energy.js").read_text(encoding="utf-8")
     for name in re.findall(r"part\('([a-z-]+)'\)", script):
         assert f'data-part="{name}"' in BODY, name
     for name in re.findall(r"press\('([a-z-]+)'", script):
@@ -205,14 +206,20 @@ def test_held_pixels_stay_and_the_rest_moves(tab):
     states = unpack_bits(reply["states"], 64).reshape(4, 16, COUNT)
     assert states[..., 300:310].min() == 1 and states[..., 400:410].max() == 0
     assert not torch.equal(states[0], states[-1]) and reply["sweeps"] == [6, 7, 8, 9]
-    assert "10 pixels are held on and 10 off" in reply["sentence"] and pixels(reply["film"]["src"]).shape == (112, 448, 3)
+    assert "10 pixels are held on and 10 off" in reply["sentence"] and pixels(reply["film"]["src"]).shape == (
+        112,
+        448,
+        3,
+    )
     assert tab.call(STAGE, "energy_sweeps", ask)["states"] == reply["states"]
 
 
 def test_heat_shakes_more_pixels(tab):
     start = {"chains": pack_bits(torch.zeros(16, COUNT)), "sweep": 0, "chosen": 0, "count": 10}
-    moved = [float(tab.call(STAGE, "energy_sweeps", start | {"state": {"mode": "rbm", "heat": heat}})["sentence"].split()[0])
-             for heat in (0.5, 2.0)]  # fmt: skip
+    moved = []
+    for heat in (0.5, 2.0):
+        reply = tab.call(STAGE, "energy_sweeps", start | {"state": {"mode": "rbm", "heat": heat}})
+        moved.append(float(reply["sentence"].split()[0]))
     assert moved[0] < moved[1]
 
 
@@ -230,7 +237,9 @@ def test_every_network_that_can_mends_a_hole_and_keeps_what_is_known(show, desk,
     values = state.check({"mode": "repair", "test": 60})
     shown = show(mode="repair", test=60)
     names = pictures.menders(desk, values)
-    assert len(shown.picture) == len(names) + 1 and shown.data["film"]["names"] == [pictures.short(desk, n) for n in names]
+    assert len(shown.picture) == len(names) + 1 and shown.data["film"]["names"] == [
+        pictures.short(desk, n) for n in names
+    ]
     known = unpack(values["hole"]) == 0
     original = desk.picture(values).flatten()
     for picture in shown.picture[1:]:
@@ -273,7 +282,7 @@ def test_a_damaged_memory_comes_back_and_the_energy_never_rises(show, rule):
     shown = show(mode="hopfield", rule=rule, which=2, flip=0.15, memories="t0.t52")
     assert "settled into memory 2" in shown.sentence
     energy = shown.data["energy"]
-    assert all(b <= a + 1e-6 for a, b in zip(energy, energy[1:])) and energy[-1] < energy[0]
+    assert all(b <= a + 1e-6 for a, b in itertools.pairwise(energy)) and energy[-1] < energy[0]
     assert shown.data["overlaps"][1][-1] > memory.RECALLED and shown.data["own"]["y"] == 1
 
 
@@ -337,7 +346,9 @@ def test_a_learning_rate_too_large_says_so_and_stops(desk, state):
 # ------------------------------------------------------------------------------------------------ endpoints
 
 
-@pytest.mark.parametrize("function", ["pg_draw", "pg_save", "energy_map", "energy_sweeps", "energy_filters", "energy_remember"])
+@pytest.mark.parametrize(
+    "function", ["pg_draw", "pg_save", "energy_map", "energy_sweeps", "energy_filters", "energy_remember"]
+)
 @pytest.mark.parametrize("payload", [
     None, 7, [], "x", {}, {"state": 3}, {"state": {"mode": "hack"}}, {"state": {"walkers": 1e9}}, {"drawing": 3},
     {"state": {"mode": "rbm", "clamp": "?"}, "chains": "x", "sweep": -1, "chosen": 99, "count": 10**9},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -112,6 +113,17 @@ def test_without_a_checkpoint_the_tab_says_what_to_train(engine, tmp_path):
             bare.fitting("realnvp-2d", mode)
 
 
+def test_a_damaged_checkpoint_does_not_stand_in_the_others_way(desk, tmp_path):
+    need(desk, "plane")
+    good = desk.cards("plane")[0]
+    for name in (good.name, "a-broken-one"):
+        shutil.copytree(good.folder, tmp_path / name)
+    (tmp_path / "a-broken-one" / "model.safetensors").write_bytes(b"not weights")
+    other = desk_of(Engine("cpu", tmp_path))
+    assert [card.name for card in other.cards("plane")] == [good.name]
+    assert other.fitting("a-broken-one", "plane") == good.name
+
+
 # ------------------------------------------------------------------------------------------------ the plane
 
 
@@ -163,8 +175,9 @@ def test_the_density_under_the_cursor_is_the_models_own(client, desk):
 
 def test_the_packed_journey_is_the_journey(client, desk, state):
     need(desk, "plane")
-    got = client.call("flow-stage", "flow_journey", {"state": {"density": "grid"}})
-    road = plane.journey(desk, state.check({"density": "grid"}) | {"model": desk.cards("plane")[0].name})
+    given = {"density": "grid", "model": desk.cards("plane")[0].name}
+    got = client.call("flow-stage", "flow_journey", {"state": given})
+    road = plane.journey(desk, state.check(given))
     packed = shorts(got["lattice"]).reshape(road.lattice.shape) / got["fine"]
     assert np.abs(packed - road.lattice.clamp(-15.9, 15.9).numpy()).max() < 1 / got["fine"]
     assert shorts(got["dots"]).size == got["stages"] * got["points"] * 2

@@ -75,7 +75,7 @@ def presets(models: tuple[str, ...], labels: tuple[str, ...]) -> tuple[ui.Preset
                       {**digits, "mode": "complete", "hole": "top", "particles": 1})  # fmt: skip
     endings = ui.Preset("surprises", "One half, many digits", "The same upper half can end as one digit or another. "
                         "The network does not average them: it makes up its mind, eight times.",
-                        {**digits, "mode": "complete", "test": 435})  # fmt: skip
+                        {**digits, "mode": "complete", "test": 155})  # fmt: skip
     stranger = ui.Preset("surprises", "A letter among digits", "It has only ever seen digits. Point at the bright "
                          "places: there, a pixel came that no digit would have had.",
                          {**digits, "mode": "surprise", "source": "own", "drawing": letter()})  # fmt: skip

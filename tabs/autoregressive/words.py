@@ -70,7 +70,7 @@ BODY = """
   </div>
   <div>
     <div data-part="endings"></div>
-    <p class="pg-caption">Eight endings, what each is read as, and its cost. Choose one to see where it surprises.</p>
+    <p class="pg-caption" data-part="endings-caption"></p>
     <h3>Why the order matters here</h3>
     <p class="ar-why" data-part="endings-note"></p>
   </div>

@@ -50,7 +50,14 @@ class Desk:
     def names(self, *abilities: str, data: str = "mnist") -> list[str]:
         """The family's checkpoints of one data set that have every one of the named methods."""
         names = [card.name for card in self.engine.cards(data=data) if card.family == FAMILY]
-        return [n for n in names if all(hasattr(self.model(n), ability) for ability in abilities)]
+        return [n for n in names if all(hasattr(self._opened(n), ability) for ability in abilities)]
+
+    def _opened(self, name: str) -> nn.Module | None:
+        """The network, or None where its folder is damaged: who asks for it by name is told so, others go on."""
+        try:
+            return self.model(name)
+        except PlaygroundError:
+            return None
 
     def first(self, *abilities: str, data: str = "mnist", recipe: str) -> str:
         """The first checkpoint that can do it, or how to get one."""

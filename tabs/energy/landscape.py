@@ -31,6 +31,7 @@ ABILITIES = ("energy", "gradient")
 COST = {"gibbs": 2}  # calls of the energy per move, where it is not one
 WORDS = {"langevin": "Langevin steps", "mala": "MALA steps", "hmc": "HMC throws", "metropolis": "Metropolis steps",
          "gibbs": "Gibbs steps"}  # fmt: skip
+ABSENT = "No network for the plane is here yet. Train it: python -m playground train ebm-2d."
 Energy = Callable[[Tensor], Tensor]
 
 
@@ -65,10 +66,12 @@ def exact(density: str, x: Tensor) -> Tensor:
 def grid_of(desk: Desk, values: Values, side: int = SIDE) -> Tensor:
     """The energy at the middles of side × side cells, float32 (side, side), lowest y first."""
     key = ("grid", *fitting(desk, values), values["density"], side)
-    points = lattice(side)
-    return desk.keep(key, lambda: desk.engine.call(
-        lambda: torch.cat([energy_of(desk, values)(part) for part in points.split(2**14)]).float().reshape(side, side).cpu()
-    ))  # fmt: skip
+
+    def read() -> Tensor:
+        energy = energy_of(desk, values)
+        return torch.cat([energy(part) for part in lattice(side).split(2**14)]).float().reshape(side, side).cpu()
+
+    return desk.keep(key, lambda: desk.engine.call(read))
 
 
 def tabled(grid: Tensor) -> Energy:
@@ -95,7 +98,9 @@ def parse(text: str) -> list[tuple[float, float]]:
     pairs = [part.split(",") for part in text.split(";") if part]
     one = Field("place", "float", 0.0, -EXTENT, EXTENT, label="The place of a dropped walker")
     if len(pairs) > MOST_DROPPED or any(len(pair) != 2 for pair in pairs):
-        raise PlaygroundError(f"Dropped walkers are at most {MOST_DROPPED} pairs of numbers. Remove them and click again.")
+        raise PlaygroundError(
+            f"Dropped walkers are at most {MOST_DROPPED} pairs of numbers. Remove them and click again."
+        )
     return [(one.check(x), one.check(y)) for x, y in pairs]
 
 
@@ -160,16 +165,16 @@ def show_landscape(desk: Desk, values: Values) -> ui.Shown:
     told, bad = walk(desk, values)
     positions = told.positions.float().cpu()
     found = judge(desk, values, positions)
+    tested = values["sampler"] not in ("langevin", "gibbs")
     data = {
         "map": f"{kind} {values['density']}", "shape": list(positions.shape[:2]), "crowd": values["walkers"],
         "walk": pack(positions.mul(UNIT).round().clamp(-32767, 32767).to(torch.int16)),
         "energy": pack((told.energies.cpu() - float(grid_of(desk, values).min())).float()),
-        "accept": [] if values["sampler"] in ("langevin", "gibbs") else [round(v, 3) for v in told.chance.mean(1).tolist()],
+        "accept": [round(v, 3) for v in told.chance.mean(1).tolist()] if tested else [],
         "accepted": accepted(values, told.acceptance), "bad": bad,
     }  # fmt: skip
     patch = {} if kind == values["kind"] else {"kind": kind}
-    disabled = without_effect(values) | ({"kind": "No network for the plane is here yet. Train it: python -m playground "
-                                         "train ebm-2d."} if patch else {})  # fmt: skip
+    disabled = without_effect(values) | ({"kind": ABSENT} if patch else {})
     sentence = describe(desk, values, kind, told, found, bad)
     return ui.Shown(drawn(desk, values, positions), sentence, data, model=name, patch=patch, disabled=disabled,
                     code=code(values, kind, len(positions) - 1))  # fmt: skip
@@ -204,7 +209,8 @@ def describe(desk: Desk, values: Values, kind: str, told: Any, found: dict[str, 
         return f"{what}{size}, and then the chain left the plane: shown is all that went well. A smaller step keeps it."
     ground = f" on the {kind} energy of {values['density']} at temperature {values['temperature']:g}."
     kinds = "slices" if regions_of(desk, values["density"]).slices else "islands"
-    seen = f" {found['seen']} of {found['parts']} {kinds} visited lately; {100 * found['wrong']:.0f} % of the time in the wrong one."
+    seen = f" {found['seen']} of {found['parts']} {kinds} visited lately; "
+    seen += f"{100 * found['wrong']:.0f} % of the time in the wrong one."
     return what + size + ground + seen + verdict(values, found, kinds)
 
 
@@ -214,19 +220,22 @@ def verdict(values: Values, found: dict[str, float], kinds: str) -> str:
     if rate < 0.5 and found["wrong"] > 0.25:
         return f" Stuck: hardly any walker ever changes its {one} ({rate:.1f} changes each)."
     if rate < 0.5:
-        return f" The shares look right only because walkers began everywhere: each stays on its {one} ({rate:.1f} changes each)."
+        why = "The shares look right only because walkers began everywhere"
+        return f" {why}: each stays on its {one} ({rate:.1f} changes each)."
     if found["wrong"] < 0.2:
         return f" Mixing: {rate:.1f} changes of {one} each."
-    hot = " Heat flattens the landscape, so these are not the shares at temperature 1." if values["temperature"] > 1.5 else ""
-    return f" {rate:.1f} changes of {one} each; more steps would bring the shares closer.{hot}"
+    if values["temperature"] > 1.5:
+        why = "heat flattens the land, so these are not the shares at temperature 1"
+        return f" {rate:.1f} changes of {one} each; {why}."
+    return f" {rate:.1f} changes of {one} each; more steps would bring the shares closer."
 
 
 def accepted(values: Values, rate: float) -> str:
     """What acceptance says of this sampler."""
     share = f"{100 * rate:.0f} % of the moves are taken. "
     return {
-        "langevin": "Langevin takes every step and asks nothing. Quick, but with large steps its valleys come out too wide.",
-        "gibbs": "Gibbs has nothing to refuse: each coordinate is drawn from its own slice. It moves along the axes only.",
+        "langevin": "Langevin takes every step and asks nothing: quick, but large steps make its valleys too wide.",
+        "gibbs": "Gibbs has nothing to refuse: it draws one coordinate from its slice, and moves along axes only.",
         "metropolis": share + "A quarter to a half is healthy: near 100 % the steps are timid, near 0 % nobody moves.",
         "mala": share + "The same step as Langevin's, but asked about afterwards: exact. About 60 % is healthy.",
         "hmc": share + "Above 65 % is healthy; with fewer, the ball's path is followed too coarsely.",
@@ -272,8 +281,8 @@ def survey(desk: Desk, request: Any, state: ui.State) -> dict[str, Any]:
     grid, parts = grid_of(desk, values), regions_of(desk, values["density"])
     return {
         "key": f"{fitting(desk, values)[0]} {values['density']}", "n": SIDE, "cells": pack(grid),
-        "low": float(grid.min()), "regions": pack((parts.cells + 128 * parts.core).to(torch.uint8)), "ring": parts.slices,
-        "shares": parts.shares.tolist(), "centres": parts.centres.tolist(),
+        "low": float(grid.min()), "regions": pack((parts.cells + 128 * parts.core).to(torch.uint8)),
+        "ring": parts.slices, "shares": parts.shares.tolist(), "centres": parts.centres.tolist(),
     }  # fmt: skip
 
 
@@ -296,8 +305,8 @@ def figure(desk: Desk, request: Any, state: ui.State) -> Any:
                    colorscale=[[0, deep], [1, "#1b1d1f" if dark else "#ffffff"]], cmin=0, cmax=top, opacity=0.95,
                    contours={"z": {"show": True, "color": ink, "width": 1, "start": 1, "end": top - 1, "size": 2}},
                    hovertemplate="x %{x:.2f}, y %{y:.2f}<br>energy %{z:.2f}<extra></extra>"),
-        go.Scatter3d(x=at[:, 0].tolist(), y=at[:, 1].tolist(), z=(heights.clamp(max=top) + 0.3).tolist(), mode="markers",
-                     marker={"size": 4, "color": accent, "line": {"color": ink, "width": 1}},
+        go.Scatter3d(x=at[:, 0].tolist(), y=at[:, 1].tolist(), z=(heights.clamp(max=top) + 0.3).tolist(),
+                     mode="markers", marker={"size": 4, "color": accent, "line": {"color": ink, "width": 1}},
                      hovertemplate="a walker<br>energy %{z:.2f}<extra></extra>"),
     ])  # fmt: skip
     chart.update_layout(
@@ -346,7 +355,8 @@ def code(values: Mapping[str, Any], kind: str, moves: int) -> str:
     given = ", ".join(f"{k}={v}" for k, v in settings(values).items())
     return "\n".join([
         "from playground import Engine", f"from playground.models.energy.walkers import {values['sampler']}",
-        "from tabs.energy.desk import desk_of", "from tabs.energy.landscape import FINE, begin, drawn, energy_of, grid_of, tabled", f"values = {told}",
+        "from tabs.energy.desk import desk_of",
+        "from tabs.energy.landscape import FINE, begin, drawn, energy_of, grid_of, tabled", f"values = {told}",
         "desk = desk_of(Engine())", f"energy, (start, seeds) = {ground}, begin(values)",
         f"walk = {values['sampler']}(energy, start, seeds, {moves}, {given})",
         "picture = drawn(desk, values, walk.positions.float())",

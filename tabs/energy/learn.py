@@ -1,4 +1,4 @@
-"""A small Boltzmann machine that learns in front of the visitor, from the 500 shipped digits, by contrastive divergence.
+"""A small Boltzmann machine that learns in front of the visitor, from 500 digits, by contrastive divergence.
 
     W ← W + η (⟨v hᵀ⟩_data − ⟨v hᵀ⟩_after k sweeps)        (Hinton 2002)
 
@@ -87,17 +87,20 @@ def trouble(now: Course, values: Values) -> str:
     if not largest < TOO_LARGE:  # NaN too
         what = f"The weights have run away (one is {largest:.0f})"
     elif now.updates >= EARLY and deaf > 0.9:
-        what = f"The first steps overshot: {100 * deaf:.0f} % of the hidden units are stuck and say the same of every digit"
+        what = f"The first steps overshot: {100 * deaf:.0f} % of the hidden units now say the same of every digit"
     else:
         return ""
-    return f"{what} after {now.updates} updates. A learning rate of {values['rate']:g} is too large here. Try 0.2 and train again."
+    advice = f"A learning rate of {values['rate']:g} is too large here. Try 0.2 and train again."
+    return f"{what}, after {now.updates} updates. {advice}"
 
 
 def stream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     """Goes on from the updates already made, at most twelve pictures a second."""
     start = values["updates"]
     if start >= LONGEST_UPDATES:
-        raise PlaygroundError(f"{LONGEST_UPDATES} updates are the end of this course. Start afresh, or change a setting.")
+        raise PlaygroundError(
+            f"{LONGEST_UPDATES} updates are the end of this course. Start afresh, or change a setting."
+        )
     until, due = min(LONGEST_UPDATES, start + LONGER), 0.0
     total = until - start + 1
     for now in desk.engine.steps(lambda: course(values, until)):
@@ -131,7 +134,7 @@ def look(values: Values, now: Course, running: bool) -> dict[str, Any]:
         "filters": render.picture_uri(double(tile(votes.nan_to_num(0.5), columns, 1.0))), "columns": columns,
         "pictures": render.picture_uri(double(tile(page, SHOWN))),
         "error": [[n, round(e, 4)] for n, e in now.error], "updates": now.updates, "bad": now.bad, "run": running,
-        "note": note(now), "alt": f"{values['hidden']} filters, one per hidden unit: bright votes for ink, dark against it",
+        "note": note(now), "alt": f"{values['hidden']} filters, one per hidden unit: bright votes for ink",
     }  # fmt: skip
     return {
         "picture": tile(votes.nan_to_num(0.5), columns), "sentence": sentence(values, now, error), "data": data,
@@ -160,11 +163,11 @@ def sentence(values: Values, now: Course, error: float | None) -> str:
     if error is None:
         return f"{values['hidden']} hidden units that have seen nothing yet. Press Train to let {way} begin."
     seen = now.updates * BATCH
-    stage = "blurs of whole digits" if now.updates < 60 else "pieces: strokes, edges and spots" if now.updates > 300 else (
-        "parts of digits")  # fmt: skip
+    stage = "blurs of whole digits" if now.updates < 60 else "parts of digits"
+    stage = "pieces: strokes, edges and spots" if now.updates > 300 else stage
     return (
-        f"{now.updates} updates of {way} at rate {values['rate']:g}: every digit seen about {seen // 500} times. A pixel "
-        f"comes back wrong by {error:.3f} on average. The filters are becoming {stage}."
+        f"{now.updates} updates of {way} at rate {values['rate']:g}: every digit seen about {seen // 500} times. A "
+        f"pixel comes back wrong by {error:.3f} on average. The filters are becoming {stage}."
     )
 
 

@@ -152,8 +152,8 @@ def running(values: Values, changed: float, energy: float, sweep: int) -> str:
 def lit(hidden: Tensor) -> str:
     """How many hidden units are on."""
     return (
-        f"{int((hidden > 0.5).sum())} of {len(hidden)} hidden units are likelier on than off. Filters: bright votes for "
-        "ink, dark against it; the framed units are those most above their usual level."
+        f"{int((hidden > 0.5).sum())} of {len(hidden)} hidden units are likelier on than off. Filters: bright votes "
+        "for ink, dark against it; the framed units are those most above their usual level."
     )
 
 
@@ -211,5 +211,3 @@ def code(name: str, values: Mapping[str, Any]) -> str:
     if values["sweeps"]:
         lines.append(f"p = sweeps(model, v, values, 0, {values['sweeps']})[1][-1]")
     return "\n".join([*lines, "picture = p.reshape(-1, 1, 28, 28)"])
-
-

@@ -7,6 +7,7 @@ The memories travel in the state as short text, parted by dots: "t157" is a test
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from tabs.energy.state import MOST_MEMORIES
 
 FILM = 40  # moments that can be scrubbed
 TRIED = 40  # memories on which recall is measured
+SLOW, STRIDE = 14, 56  # looks at the first units asked, and how many between two looks
 ROUNDS = 6  # times every unit is asked, at most
 ACROSS = 20
 RECALLED = 0.95  # overlap with a memory from which it counts as recalled
@@ -44,7 +46,9 @@ def parse(text: str) -> list[str]:
     """ "t0.t52.p…" → tokens, every one checked."""
     tokens = [token for token in text.split(".") if token]
     if not 1 <= len(tokens) <= MOST_MEMORIES:
-        raise PlaygroundError(f"There are {len(tokens)} memories. From 1 to {MOST_MEMORIES} have room; add or forget some.")
+        raise PlaygroundError(
+            f"There are {len(tokens)} memories. From 1 to {MOST_MEMORIES} have room; add or forget some."
+        )
     return tokens
 
 
@@ -101,8 +105,14 @@ def remembering(desk: Desk, values: Values, stored: Tensor) -> nn.Module:
 
 
 def settle(memory: nn.Module, start: Tensor, seed: int) -> Iterator[Frame]:
-    """Unit after unit in random order until none wants to change, or all have been asked `ROUNDS` times."""
-    return memory.settle(start[None], ROUNDS * COUNT, [seed])
+    """Unit after unit in random order until none wants to change; the first of them in slow motion."""
+    state, asked = start[None], 0
+    for part in range(SLOW):
+        for frame in memory.settle(state, STRIDE, [seed + part + 1]):
+            state, asked = frame.state, (part + 1) * STRIDE
+            yield replace(frame, info={"updates": asked})
+    for frame in memory.settle(state, ROUNDS * COUNT, [seed]):
+        yield replace(frame, info={"updates": asked + frame.info["updates"]})
 
 
 def show_hopfield(desk: Desk, values: Values) -> ui.Shown:
@@ -131,7 +141,7 @@ def show_hopfield(desk: Desk, values: Values) -> ui.Shown:
 
 
 MEMORIES_NOTE = (
-    "Bars: overlap of the state with each memory (hatched: with its negative). Choose one to begin with it; × forgets it."
+    "Bars: overlap of the state with each memory (hatched: with its negative). Choose one to begin with it; × forgets."
 )
 
 
@@ -156,22 +166,28 @@ def falls(energy: Tensor, states: Tensor) -> str:
 
 def describe(values: Values, stored: Tensor, states: Tensor) -> str:
     """The sentence: a memory, its negative, a mixture, or nothing known."""
-    begin = {"memory": f"Memory {min(values['which'], len(stored))}", "all": "A mixture of all memories", "noise": "Noise",
-             "drawing": "Your drawing"}[values["cue"]]  # fmt: skip
-    damage = f" with {100 * values['flip']:.0f} % of its pixels turned over" if values["flip"] and values["cue"] != "noise" else ""
+    which, hurt = min(values["which"], len(stored)), values["flip"] and values["cue"] != "noise"
+    begin = {
+        "memory": f"Memory {which}",
+        "all": "A mixture of all memories",
+        "noise": "Noise",
+        "drawing": "Your drawing",
+    }
+    damage = f" with {100 * values['flip']:.0f} % of its pixels turned over" if hurt else ""
     near = stored @ states[-1] / COUNT
     order = near.abs().argsort(descending=True).tolist()
     best = order[0]
     if near[best] > RECALLED:
         exact = "" if near[best] == 1 else ", but for a few pixels"
-        right = values["cue"] != "memory" or best + 1 == min(values["which"], len(stored))
-        end = f"settled into memory {best + 1}{exact}" + ("." if right else ", which is another than the one begun with.")
+        other = values["cue"] == "memory" and best + 1 != which
+        end = f"settled into memory {best + 1}{exact}{', which is another than the one begun with' * other}."
     elif near[best] < -RECALLED:
         end = f"settled into the negative of memory {best + 1}: with every pixel turned over the energy is the same."
     else:
         parts = ", ".join(f"{near[i]:+.2f} of memory {i + 1}" for i in order[:3])
         end = f"settled into a state nobody stored, a spurious memory: {parts}."
-    return f"{begin}{damage} {end} {RULES[values['rule']]}, {len(stored)} memor{'y' if len(stored) == 1 else 'ies'}."
+    many = "memory" if len(stored) == 1 else "memories"
+    return f"{begin[values['cue']]}{damage} {end} {RULES[values['rule']]}, {len(stored)} {many}."
 
 
 def recall(desk: Desk, memory: nn.Module, stored: Tensor, values: Values) -> float:
@@ -187,8 +203,9 @@ def recall(desk: Desk, memory: nn.Module, stored: Tensor, values: Values) -> flo
 
 def crowd(values: Values, count: int, own: float) -> str:
     """Where the visitor's network stands."""
+    many = "memory" if count == 1 else "memories"
     return (
-        f"Yours: {count} memor{'y' if count == 1 else 'ies'} on 784 pixels, P/N = {count / COUNT:.3f}; with {100 * values['flip']:.0f} % damage "
+        f"Yours: {count} {many} on 784 pixels, P/N = {count / COUNT:.3f}; with {100 * values['flip']:.0f} % damage "
         f"{100 * own:.0f} % of them come back."
     )
 

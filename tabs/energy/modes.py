@@ -8,6 +8,7 @@ from typing import Any
 from tabs import _ui as ui
 from tabs.energy import landscape, learn, machine, memory, pictures
 from tabs.energy.desk import Desk, Values
+from tabs.energy.state import declare
 
 DRAWN: dict[str, Callable[[Desk, Values], ui.Shown]] = {
     "landscape": landscape.show_landscape,
@@ -23,9 +24,11 @@ RUNS: dict[str, Callable[[Desk, Values], Iterator[ui.Shown]]] = {
 
 
 def draw(desk: Desk, values: Values) -> ui.Shown:
-    """The picture of a state; a run is followed to its end."""
+    """The picture of a state; a run is followed to its end. Starting points are kept: a whole class opens them."""
     if values["mode"] in DRAWN:
-        return DRAWN[values["mode"]](desk, values)
+        make = DRAWN[values["mode"]]
+        key = frozenset(values.items())
+        return desk.keep(("start", key), lambda: make(desk, values)) if key in starts(desk) else make(desk, values)
     for shown in RUNS[values["mode"]](desk, values):
         last = shown
     return last
@@ -44,7 +47,19 @@ def functions(desk: Desk, state: ui.State) -> list[Callable[[Any], Any]]:
     return [*landscape.functions(desk, state), *machine.functions(desk, state), *memory.functions(desk, state)]
 
 
+def starts(desk: Desk) -> frozenset[frozenset]:
+    """The states of all starting points."""
+
+    def make() -> frozenset[frozenset]:
+        state = declare(desk.engine)
+        return frozenset(frozenset(state.check(preset.values).items()) for preset in state.presets)
+
+    return desk.keep(("starts",), make)
+
+
 def prepare(desk: Desk) -> None:
-    """Works out in advance what takes a noticeable time."""
+    """Works out in advance what takes a noticeable time: first what stands there when the tab is opened."""
+    for key in starts(desk):
+        draw(desk, dict(key))
     landscape.prepare(desk)
     memory.prepare(desk)

@@ -16,7 +16,7 @@ from playground.api import Frame, PlaygroundError
 from playground.sampling import generators, normal
 from tabs import _ui as ui
 from tabs.energy.cells import unpack
-from tabs.energy.desk import Desk, Values, double, film, spread, tile
+from tabs.energy.desk import Desk, Values, film, spread, tile
 
 RATE = 1 / 12  # seconds between two pictures of a run
 FILM = 40  # moments of a run that can be scrubbed
@@ -242,8 +242,8 @@ def dream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
         total = frame.total
         if clock.due() and frame.step < total:
             live = film({lane: frames[-1] for lane, frames in pages.items()})
-            yield ui.Shown(frame.images.cpu(), f"Step {frame.step} of {total}.", {"live": live, **curves(each, None)}, model=name,
-                           step=frame.step, total=total + 1)  # fmt: skip
+            told_now, data = f"Step {frame.step} of {total}.", {"live": live, **curves(each, None)}
+            yield ui.Shown(frame.images.cpu(), told_now, data, model=name, step=frame.step, total=total + 1)
     kept = spread(each, FILM)
     data = {"film": film({lane: torch.cat([frames[i] for i in kept]) for lane, frames in pages.items()}),
             "labels": [f"step {i + 1} / {len(each)}" for i in kept], **curves(each, kept)}  # fmt: skip
@@ -255,8 +255,9 @@ def dream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     if not given:
         disabled["warmth"] = "This network has its noise fixed."
     picture = frame.images.cpu()
-    yield ui.Shown(picture, told(desk, name, values, len(each), each), data, model=name, patch=patch, disabled=disabled,
-                   code=dream_code(name, seeds, chosen, given), columns=ACROSS, step=total + 1, total=total + 1)  # fmt: skip
+    sentence, code = told(desk, name, values, len(each), each), dream_code(name, seeds, chosen, given)
+    yield ui.Shown(picture, sentence, data, model=name, patch=patch, disabled=disabled, code=code, columns=ACROSS,
+                   step=total + 1, total=total + 1)  # fmt: skip
 
 
 def lanes(desk: Desk, name: str, frame: Frame, labels: Tensor | None) -> dict[str, Tensor]:
@@ -269,7 +270,9 @@ def lanes(desk: Desk, name: str, frame: Frame, labels: Tensor | None) -> dict[st
 
 def title(desk: Desk, name: str, labels: Tensor | None) -> str:
     """Above the film."""
-    what = "" if labels is None else f", asked for {'each digit' if len(labels.unique()) > 1 else f'a {int(labels[0])}'}"
+    what = (
+        "" if labels is None else f", asked for {'each digit' if len(labels.unique()) > 1 else f'a {int(labels[0])}'}"
+    )
     return f"{desk.engine.card(name).title}{what}"
 
 
@@ -302,7 +305,9 @@ def curves(each: list[list[float]], kept: list[int] | None) -> dict[str, Any]:
 def told(desk: Desk, name: str, values: Values, steps: int, each: list[list[float]]) -> str:
     """The sentence under the film."""
     card = desk.engine.card(name)
-    what = "ten digits" if not card.labels else "one of each digit" if values["every"] else f"ten times {values['label']}"
+    what = (
+        "ten digits" if not card.labels else "one of each digit" if values["every"] else f"ten times {values['label']}"
+    )
     seeds = f"seeds {values['seed']} to {values['seed'] + DREAMS - 1}"
     fall = ""
     if each and each[0]:

@@ -34,13 +34,15 @@ $$p(x)=\frac{e^{-E(x)}}{Z},\qquad Z=\sum_x e^{-E(x)}$$
 number of 237 digits. So these models are sampled, and taught, without ever knowing $Z$.
 
 **Sampling is walking.** Go a little downhill and add noise (*Langevin*): $x' = x-\tfrac{s^2}{2}\nabla
-E(x)/T+s\,\xi$. Or let a ball roll with momentum and then ask whether to believe where it stopped (*HMC*). Or jump blindly and
-keep the jump with probability $\min(1,e^{-\Delta E/T})$ (*Metropolis*). Or redraw one coordinate at a time while the
-others hold still (*Gibbs*). Where valleys are far apart, all of them get stuck, each in its own way.
+E(x)/T+s\,\xi$. Or let a ball roll with momentum and then ask whether to believe where it stopped (*HMC*). Or jump
+blindly and keep the jump with probability $\min(1,e^{-\Delta E/T})$ (*Metropolis*). Or redraw one coordinate at
+a time while the others hold still (*Gibbs*). Where valleys are far apart, all of them get stuck, each in its own way.
 
 **Hopfield, 1982.** Units of $\pm1$ and weights $w_{ij}$ learned from $P$ patterns $\xi^\mu$ of $N$ pixels:
 
-$$E(s)=-\tfrac12\sum_{ij}w_{ij}s_is_j,\qquad w_{ij}=\tfrac1N\sum_\mu \xi^\mu_i\xi^\mu_j$$
+$$E(s)=-\tfrac12\sum_{ij}w_{ij}s_is_j$$
+
+$$w_{ij}=\tfrac1N\sum_\mu \xi^\mu_i\xi^\mu_j$$
 
 A unit flips only if that lowers $E$: so $E$ never rises, and the state rolls into a memory. For random patterns that
 works up to $P\approx0.138\,N$; digits resemble each other and crowd much sooner.
@@ -48,7 +50,9 @@ works up to $P\approx0.138\,N$; digits resemble each other and crowd much sooner
 **Boltzmann machines, 1985.** Let units toss coins, and add hidden ones nobody shows. If wires run only between
 pixels $v$ and hidden units $h$ (*restricted*), each side is easy given the other:
 
-$$E(v,h)=-b\!\cdot\!v-c\!\cdot\!h-v^{\!\top}Wh,\qquad p(h_j{=}1|v)=\sigma\bigl(c_j+\textstyle\sum_i v_iW_{ij}\bigr)$$
+$$E(v,h)=-b\!\cdot\!v-c\!\cdot\!h-v^{\!\top}Wh$$
+
+$$p(h_j{=}1|v)=\sigma\bigl(c_j+\textstyle\sum_i v_iW_{ij}\bigr)$$
 
 **Learning** pulls the energy of data down and pushes that of the model's own fantasies up:
 $\Delta W=\eta\,(\langle vh^{\!\top}\rangle_\text{data}-\langle vh^{\!\top}\rangle_\text{model})$. *Contrastive
@@ -61,8 +65,8 @@ $\log Z$ from both sides.BRACKET
 **Without Z, without chains.** *Denoising score matching* teaches only the slope: at a noisy picture, $-\nabla E$ should
 point back to the clean one. From there it is one step to the diffusion tab.
 
-**Try:** heat the walkers to 5, then cool them to 0.1. Clamp the upper half of a digit in the machine and see what the lower half does.
-Store digits until the memory breaks, then change the rule.
+**Try:** heat the walkers to 5, then cool them to 0.1. Hold the upper half of a digit in the machine and see what the
+lower half does. Store digits until the memory breaks, then change the rule.
 
 Hopfield, *Neural networks and physical systems with emergent collective computational abilities*, 1982
 (doi:10.1073/pnas.79.8.2554). Ackley, Hinton and Sejnowski, *A learning algorithm for Boltzmann machines*, 1985
@@ -128,7 +132,8 @@ BODY = f"""
     <div class="en-buttons"><button type="button" data-do="remember">Remember it</button>
       <button type="button" data-do="recall">Begin with it</button></div></div>
   <div><div data-part="recall"></div></div>
-  <figure><h3>Energy, unit by unit</h3><div data-part="fall"></div><figcaption data-part="fall-note"></figcaption></figure>
+  <figure><h3>Energy, unit by unit</h3><div data-part="fall"></div>
+    <figcaption data-part="fall-note"></figcaption></figure>
   <figure class="en-wide"><div class="en-trace-head"><h3 data-part="memories-title">Memories</h3>
       <span class="en-more"><button type="button" data-do="store-test">Remember a test digit</button>
       <button type="button" data-do="store-noise">20 random patterns</button>

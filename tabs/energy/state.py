@@ -9,8 +9,9 @@ from tabs import _ui as ui
 from tabs._ui.examples import COUNT
 
 MODES = ("landscape", "rbm", "repair", "dream", "hopfield", "learn")
-TITLES = {"rbm": "RBM", "hopfield": "Hopfield", "hmc": "HMC", "mala": "MALA (Langevin, then asked)", "hebb": "Hebb (1982)", "pseudo-inverse": "Pseudo-inverse", "cd": "CD",
-          "here": "my walker", "digits": "test digits", "all": "a mixture of all"}  # fmt: skip
+TITLES = {"rbm": "RBM", "hopfield": "Hopfield", "hmc": "HMC", "mala": "MALA (Langevin, then asked)",
+          "here": "my walker", "hebb": "Hebb (1982)", "pseudo-inverse": "Pseudo-inverse", "digits": "test digits",
+          "all": "a mixture of all"}  # fmt: skip
 SAMPLERS = ("langevin", "mala", "hmc", "metropolis", "gibbs")
 MOST_WALKERS = 64
 MOST_DROPPED = 16
@@ -114,7 +115,7 @@ def _learning() -> tuple[Field, ...]:
         Field("hidden", "int", 36, 16, 100, 1, label="Hidden units"),
         Field("k", "int", 1, 1, 20, 1, label="CD-k",
               info="Gibbs steps before the network's own picture is compared with the real one."),
-        Field("rate", "float", 0.1, 0.01, 5.0, 0.01, label="Learning rate"),
+        Field("rate", "float", 0.2, 0.01, 5.0, 0.01, label="Learning rate"),
         Field("persistent", "bool", False, label="Keep the chains (PCD)",
               info="Fantasies go on where they stopped, rather than begin at the data again."),
         Field("updates", "int", 0, 0, LONGEST_UPDATES, 1, label="Updates"),
@@ -137,7 +138,7 @@ PRESETS = (
     ui.Preset("fails", "A step too far", "Langevin trusts the slope under its feet. With steps this large it leaps "
               "over the valley, lands higher up, and leaps further. Make the step smaller.",
               {"density": "grid", "kind": "exact", "step": 0.42}),
-    ui.Preset("surprises", "A memory nobody stored", "Two digits are remembered well. With a third, which looks much like "
-              "them, the valleys merge: wherever you begin, it settles in a picture nobody stored. Change the rule.",
+    ui.Preset("surprises", "A memory nobody stored", "Two digits are remembered well. With a third, which looks much "
+              "like them, the valleys merge: wherever you begin, it ends in a picture nobody stored. Change the rule.",
               {"mode": "hopfield", "memories": "t0.t52.t103"}),
 )  # fmt: skip

@@ -33,6 +33,9 @@ def build(engine: Engine) -> None:
         with shell.group("Picture", when={"mode": ["pictures"]}):
             for name in ("source", "test"):
                 shell.control(name)
+        with shell.group("Attributes", when={"mode": ["faces"]}):
+            for name in ("origin", *ATTRIBUTES):
+                shell.control(name)
         with shell.group("Noise", when={"mode": ["plane", "pictures", "samples", "faces"]}):
             shell.control("temperature")
         with shell.group("Shown", when={"mode": ["plane"]}):
@@ -45,9 +48,6 @@ def build(engine: Engine) -> None:
             shell.control("path")
         with shell.group("Corners", when={"mode": ["between"]}, folded=True):
             for name in CORNERS:
-                shell.control(name)
-        with shell.group("Attributes", when={"mode": ["faces"]}):
-            for name in ("origin", *ATTRIBUTES):
                 shell.control(name)
 
 

@@ -94,9 +94,18 @@ class Desk:
     # ------------------------------------------------------------------ networks
 
     def cards(self, mode: str) -> list[ModelCard]:
-        """Flows that suit a mode, the newest idea first."""
+        """Flows that suit a mode and can be opened, the newest idea first."""
         cards = [card for card in self.engine.cards() if card.family == "flow" and fits(card, mode)]
+        cards = [card for card in cards if self.opens(card.name)]
         return sorted(cards, key=lambda card: (-card.year, card.data != "mnist", card.name))
+
+    def opens(self, name: str) -> bool:
+        """Whether the weights are whole."""
+        try:
+            self.engine.model(name)
+        except PlaygroundError:
+            return False
+        return True
 
     def fitting(self, name: str, mode: str) -> str:
         """The model if it suits the mode, else the first that does."""

@@ -29,7 +29,7 @@ def fits(card: ModelCard, mode: str) -> bool:
 
 def declare(engine: Engine) -> ui.State:
     """The state; a mode no model is there for takes its presets with it."""
-    cards = [card for card in engine.cards() if card.family == "flow"]
+    cards = sorted((card for card in engine.cards() if card.family == "flow"), key=lambda card: -card.year)
     here = [mode for mode in MODES if any(fits(card, mode) for card in cards)]
     first = next((card.name for mode in here[:1] for card in cards if fits(card, mode)), "")
     fields = (
@@ -59,21 +59,27 @@ def declare(engine: Engine) -> ui.State:
               info="A drawn face no network has seen, or one that the flow made."),
         *(Field(a, "float", 0.0, -2, 2, 0.1, label=a.replace("_", " ").capitalize()) for a in ATTRIBUTES),
     )  # fmt: skip
-    return ui.State("flow", fields, tuple(p for p in PRESETS if p.values.get("mode", "plane") in here))
+    flat = [card.name for card in cards if fits(card, "plane")]
+    given = presets(flat[-1] if flat else "")
+    return ui.State("flow", fields, tuple(p for p in given if p.values.get("mode", "plane") in here))
 
 
-PRESETS = (
-    ui.Preset("works", "Noise becomes moons", "Press play, or scrub with the arrow keys: small bends, one after the "
-              "other, turn a round cloud into two moons, and no point is lost on the way.", {}),
-    ui.Preset("fails", "Islands stay tied", "A flow bends space but cannot tear it. Between the eight islands thin "
-              "bridges remain: places no data ever was, and yet they are not empty.",
-              {"density": "eight gaussians", "points": False, "grid": False, "x": 0.95, "y": -2.3}),
-    ui.Preset("surprises", "Likelier than a digit", "An all-black picture gets a higher density than any real digit, "
-              "yet it is none. Right: does its noise give it away?", {"mode": "surprise"}),
-    ui.Preset("works", "Glasses on, nothing lost", "Every face has exactly one code, and every code one face. Walk in "
-              "the direction of glasses; at zero the very same pixels come back.",
-              {"mode": "faces", "glasses": 1.0}),
-)  # fmt: skip
+def presets(oldest: str) -> tuple[ui.Preset, ...]:
+    """Four starting points; `oldest` is the flow of the plane with the simplest layers, whose bridges are broadest."""
+    return (
+        ui.Preset("works", "Noise becomes moons", "Press play, or scrub with the arrow keys: small bends, one after "
+                  "the other, turn a round cloud into two moons, and no point is lost on the way.", {}),
+        ui.Preset("fails", "Islands stay tied", "A flow bends space but cannot tear it. Between the eight islands "
+                  "bridges remain: places where no data ever was, and yet they are not empty.",
+                  {"model": oldest, "density": "eight gaussians", "points": False, "grid": False, "x": 1.85,
+                   "y": 0.77}),
+        ui.Preset("surprises", "Likelier than a digit", "An all-black picture gets a higher density than any real "
+                  "digit, yet it is none. Right: does its noise give it away?", {"mode": "surprise"}),
+        ui.Preset("works", "Glasses on, nothing lost", "Every face has exactly one code, and every code one face. "
+                  "Walk in the direction of glasses; at zero the very same pixels come back.",
+                  {"mode": "faces", "glasses": 1.0}),
+    )  # fmt: skip
+
 
 ABOUT = r"""
 A **normalizing flow** is a chain of invertible steps between pictures $x$ and plain noise $z$. Run it one way and noise
@@ -87,7 +93,8 @@ No bound, no estimate. Training simply raises this number on real pictures. The 
 determinant is cheap.
 
 * **Coupling** (NICE, RealNVP): leave one half as it is and let it decide what happens to the other,
-  $h_b' = h_b\cdot e^{s(h_a)}+t(h_a)$. The log-determinant is the sum of $s$. NICE only adds ($s=0$).
+  $h_b' = h_b\cdot e^{s(h_a)}+t(h_a)$. The log-determinant is the sum of $s$. NICE only adds ($s=0$); a *spline* flow
+  bends $h_b$ along a whole curve instead of a straight line.
 * **Mixing** (Glow): a learned $1\times1$ convolution $W$ shuffles the channels in between; its log-determinant is
   $H W\log|\det W|$.
 * **One after the other** (TarFlow): a transformer lets every patch be shifted and scaled by those before it. The last
@@ -108,7 +115,8 @@ picture there and back, and look at the error. Turn the temperature to 0.7. Draw
 
 **History.** *NICE* (Dinh, Krueger, Bengio, 2014, arxiv.org/abs/1410.8516) had the idea of coupling; *RealNVP* (Dinh,
 Sohl-Dickstein, Bengio, 2016, 1605.08803) let layers scale and work on several sizes; *Glow* (Kingma and Dhariwal, 2018,
-1807.03039) made faces one could edit. Then diffusion took over, until *TarFlow* (Zhai et al., 2024, 2412.06329) showed
+1807.03039) made faces one could edit; neural spline flows (Durkan et al., 2019, 1906.04032) bent more gracefully.
+Then diffusion took over, until *TarFlow* (Zhai et al., 2024, 2412.06329) showed
 that a flow with transformers makes sharp pictures after all.
 
 Nalisnick et al., *Do deep generative models know what they don't know?*, 2019 (1810.09136); Kirichenko, Izmailov and
@@ -158,7 +166,7 @@ BODY = """
       <input type="file" accept="image/*" hidden aria-label="Upload a picture"></div></div></div>
   <figure><img data-part="z" alt="The noise of the picture">
     <figcaption>its noise z = f(x)</figcaption></figure>
-  <figure><img data-part="back" alt="The picture made from that noise" src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
+  <figure><img data-part="back" alt="The picture made from that noise">
     <figcaption data-part="back-note">back again, f⁻¹(z)</figcaption></figure>
   <figure class="flow-values"><h3>The values in z</h3>
     <canvas data-part="histogram" role="img" aria-label="How often each value occurs in z, beside pure noise"></canvas>
@@ -177,7 +185,8 @@ BODY = """
   <figure><img data-part="before" alt="The face before"><figcaption>before</figcaption></figure>
   <figure><img data-part="after" alt="The face after"><figcaption data-part="after-note">after</figcaption></figure>
   <figure class="flow-wall"><img data-part="wall" alt="More faces, before above and after below">
-    <figcaption>the same step on other faces: before above, after below</figcaption></figure>
+    <figcaption>the same step on other faces: before above, after below. Each direction is the mean z of 32 people
+      drawn with the attribute, minus that of the same people drawn without it.</figcaption></figure>
 </div>
 <div class="flow-mode flow-surprise" data-mode="surprise" hidden>
   <div class="flow-dots" data-part="dots"></div>

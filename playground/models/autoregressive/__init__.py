@@ -20,7 +20,19 @@ from playground.models.autoregressive.pixelrnn import PixelRNN
 from playground.models.hub import architecture, from_folder
 from playground.training.recipe import Recipe, cosine
 
-__all__ = ["KINDS", "ORDERS", "RECIPES", "ImageGPT", "PixelCNN", "PixelModel", "PixelRNN", "blind_spot_field", "earlier", "kind", "load"]
+__all__ = [
+    "KINDS",
+    "ORDERS",
+    "RECIPES",
+    "ImageGPT",
+    "PixelCNN",
+    "PixelModel",
+    "PixelRNN",
+    "blind_spot_field",
+    "earlier",
+    "kind",
+    "load",
+]
 
 KINDS = (PixelCNN, PixelRNN, ImageGPT)
 
@@ -59,7 +71,7 @@ RECIPES = (
         year=2016, paper="arXiv:1606.05328", conditional=True,
     ),
     Recipe(
-        name="pixelrnn-mnist", family="autoregressive", data="mnist", learner=_pixelrnn, images=40_000, batch=32,
+        name="pixelrnn-mnist", family="autoregressive", data="mnist", learner=_pixelrnn, images=40_000, batch=16,
         rate=cosine, title="PixelRNN of digits",
         summary="Row LSTMs walk down the picture: the recurrent network that came before PixelCNN.",
         year=2016, paper="arXiv:1601.06759",

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame, PlaygroundError
+from playground.data import Dataset
 from playground.models.autoregressive.particles import Particles
 from playground.sampling import generators, normal
 
@@ -41,6 +42,7 @@ ORDER = Field(
     info="Which pixel comes first, and which way to go on from there.",
 )  # fmt: skip
 WATCH = Field("watch", "bool", True, label="Keep every row", info="Off: only the finished picture.")
+COMPARED = 1000  # test pictures whose likelihood is taken in every order
 CHUNK = 25  # pictures a pass of the likelihood, to bound its memory
 
 
@@ -80,6 +82,7 @@ class PixelModel(nn.Module, PyTorchModelHubMixin):
             raise ValueError(f"Several orders need square pictures; {tuple(shape)} was given.")
         self.shape, self.classes, self.orders = tuple(shape), classes, orders
         self.controls = (TEMPERATURE, *([ORDER] if orders > 1 else []), WATCH)
+        self.protocol = f"exact, the mean of p(x|y) over {classes} classes" if classes else "exact"
 
     def logits(self, x: Tensor, labels: Tensor | None = None, order: int | str = 0) -> Tensor:
         """Logits of all pixels of finished pictures, each given the pixels before it.
@@ -142,6 +145,16 @@ class PixelModel(nn.Module, PyTorchModelHubMixin):
         x = binary(x.to(self.device))
         logits = self.logits(x, labels, order)
         return -F.binary_cross_entropy_with_logits(logits.double(), x.double(), reduction="none")
+
+    def own_scores(self, test: Dataset) -> dict[str, dict[str, Any]]:
+        """Nats of the same pictures in each order; nothing for a network that knows one order only."""
+        if self.orders == 1:
+            return {}
+        x = test.pictures(slice(COMPARED))
+        x = (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < x).float()
+        nats = {name.replace(" ", "_"): -self.log_prob(x, name).mean().item() for name in ORDERS[: self.orders]}
+        protocol = f"−log p(x) in nats, {self.protocol}; first {len(x)} test pictures, binarised once with a fixed seed"
+        return {"orders": nats | {"protocol": protocol}}
 
     # ---- sampling -------------------------------------------------------------------------------------------------
 

@@ -52,12 +52,13 @@ class PixelLearner:
 
 
 class TokenLearner:
-    """First the tokeniser, then the transformer on the words of the finished one.
+    """First the tokeniser, then the transformer on its words, then once more the decoder alone, to sharpen it.
 
-    `CODING` is the share of the run that the first stage takes, `FEW` the pictures of one of its steps.
+    `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
+    as it is, so words keep their meaning. `FEW` is the number of pictures in a step of the tokeniser.
     """
 
-    CODING, FEW = 0.35, 8
+    CODING, POLISH, FEW = 0.29, 0.82, 8
 
     def __init__(self, model: ImageGPT, device: torch.device, lr_coder: float = 1e-3, lr: float = 1.5e-3) -> None:
         self.model, self.coder = model.to(device), model.coder
@@ -66,22 +67,33 @@ class TokenLearner:
         self.modules: dict[str, nn.Module] = {"model": self.model, "averaged": self.averaged}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "coder": torch.optim.Adam(self.coder.parameters(), lr_coder, betas=(0.9, 0.99), fused=True),
-            "transformer": torch.optim.AdamW(model.transformer.parameters(), lr, betas=(0.9, 0.95), weight_decay=0.05, fused=True),
+            "transformer": torch.optim.AdamW(
+                model.transformer.parameters(), lr, betas=(0.9, 0.95), weight_decay=0.05, fused=True
+            ),
         }
 
     def step(self, batch: Batch) -> dict[str, float]:
         if batch.done < self.CODING:
             self._slow("coder", batch.done / self.CODING)
             return self.coding_step(batch.x)
-        self._slow("transformer", (batch.done - self.CODING) / (1 - self.CODING))
+        if batch.done >= self.POLISH:
+            self._slow("coder", (batch.done - self.POLISH) / (1 - self.POLISH))
+            return self.coding_step(batch.x, encoder=False)
+        self._slow("transformer", (batch.done - self.CODING) / (self.POLISH - self.CODING))
         return self.word_step(batch)
 
-    def coding_step(self, pictures: Tensor) -> dict[str, float]:
-        """Encode, round, decode, compare; a few pictures at a time, since it is steps that the coder needs."""
+    def coding_step(self, pictures: Tensor, encoder: bool = True) -> dict[str, float]:
+        """Encode, round, decode, compare; a few pictures at a time, since it is steps that the coder needs.
+
+        Args:
+            encoder: whether it may still learn; without gradients its weights stay where they are.
+        """
         losses = []
         for x in pictures.contiguous(memory_format=torch.channels_last).split(self.FEW):
             with torch.autocast(x.device.type, torch.bfloat16):
-                y = self.coder.decode(self.coder.encode(x))
+                with torch.set_grad_enabled(encoder):
+                    code = self.coder.encode(x)
+                y = self.coder.decode(code)
             loss = drawing_loss(x, y)
             descend(self.optimizers["coder"], loss, self.coder, 1.0)
             losses.append(loss.detach())

@@ -1,8 +1,8 @@
 """A particle filter: many guesses side by side, weighed by how well each foresaw what is known.
 
 Every seed has P particles with weights w_j. A known value multiplies w_j by the probability particle j gave it. When
-the effective number 1 / Σ w_j² of normalised weights falls below half of P, the particles are drawn anew in proportion to
-their weights, by *systematic* resampling: one uniform number, P equally spaced pointers.
+the effective number 1 / Σ w_j² of normalised weights falls below half of P, the particles are drawn anew in proportion
+to their weights, by *systematic* resampling: one uniform number, P equally spaced pointers.
 
 Gordon, Salmond and Smith, "Novel approach to nonlinear/non-Gaussian Bayesian state estimation", 1993; Kitagawa, 1996.
 """

@@ -130,8 +130,8 @@ def gate(x: Tensor) -> Tensor:
 class PixelCNNCache:
     """The work already done for N pictures.
 
-    Per layer it keeps the last rows of v, (N, C, above + 1, W + 2·side), and h of the present row as (N, (taps − 1 + W)·C),
-    so that the taps of a place lie side by side and one matrix product takes them all.
+    Per layer it keeps the last rows of v, (N, C, above + 1, W + 2·side), and h of the present row as
+    (N, (taps − 1 + W)·C), so that the taps of a place lie side by side and one matrix product takes them all.
     """
 
     def __init__(self, net: PixelCNN, x: Tensor, condition: Tensor | None, order: int) -> None:
@@ -145,7 +145,6 @@ class PixelCNNCache:
     def start_row(self, row: int) -> None:
         """The vertical stack at `row`, from the finished rows above."""
         self.row = row
-        self.left.start_row()
         self.base = (self.place[1][:, row].T + self.net.horizontal.bias).contiguous()  # (W, C)
         v = self.above.row(self.x, row) + self.place[0][:, row : row + 1]
         for layer in self.layers:
@@ -188,7 +187,6 @@ class _LayerCache:
         gated = gate(layer.vertical(self.above) + self.bias_v)  # (N, C, 1, W)
         joined = layer.across(gated) + self.bias_h + layer.horizontal.bias[:, None, None]
         self.joined = joined[:, :, 0].permute(2, 0, 1).contiguous()  # (W, N, 2C)
-        self.line.zero_()
         return v + gated
 
     def step(self, h: Tensor, column: int) -> Tensor:

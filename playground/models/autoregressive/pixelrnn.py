@@ -100,7 +100,6 @@ class PixelRNNCache:
     def start_row(self, row: int) -> None:
         """The state-to-state part of every layer at `row`."""
         self.row = row
-        self.left.start_row()
         seen = self.above.row(self.x, row)[:, :, 0] + self.net.place[:, row]
         self.base = seen.permute(2, 0, 1).contiguous()  # (W, N, C)
         for layer in self.layers:
@@ -134,7 +133,6 @@ class _LayerCache:
         """What the finished row above says to this one."""
         told = self.layer.from_above(self.h.transpose(0, 1)) + self.bias
         self.told = told.transpose(0, 1).contiguous()  # (W, N, 4C)
-        self.line.zero_()
 
     def step(self, x: Tensor, column: int) -> Tensor:
         """Input (N, C) of this layer at `column` → input of the next."""

@@ -1,8 +1,8 @@
 """The first layer, while a picture is being drawn: what a row can see above it, and a pixel to its left.
 
-A convolution masked to the earlier pixels is the sum of two: one over the rows above and one over the pixels to the left
-in the same row. Drawing row by row, the first is done once per row for all its pixels, the second pixel by pixel.
-Pixels are seen as −1 and 1; beyond the border stands 0, which is neither.
+A convolution masked to the earlier pixels is the sum of two: one over the rows above and one over the pixels to the
+left in the same row. Drawing row by row, the first is done once per row for all its pixels, the second pixel by
+pixel. Pixels are seen as −1 and 1; beyond the border stands 0, which is neither.
 """
 
 from __future__ import annotations
@@ -37,11 +37,7 @@ class Left:
     def __init__(self, convolution: nn.Conv2d, x: Tensor) -> None:
         self.before = convolution.kernel_size[1]
         self.weight = convolution.weight[:, 0, 0].T.contiguous()  # (before, C)
-        self.line = x.new_zeros(len(x), self.before + x.shape[2])
-
-    def start_row(self) -> None:
-        """Forgets the row above."""
-        self.line.zero_()
+        self.line = x.new_zeros(len(x), self.before + x.shape[2])  # what is read has been written, but for the border
 
     def place(self, base: Tensor, x: Tensor, row: int, column: int) -> Tensor:
         """Its output at a place plus `base` (C,) or (N, C): (N, C)."""

@@ -5,7 +5,7 @@ L_d levels and rounds it, and the decoder makes the picture from what is left. T
 (8, 5, 5, 5) levels make 1,000 words. Rounding has no gradient, so the gradient passes it as if it were not there. No
 codebook is learned, so no word can die.
 
-    ẑ_d = round( tanh(z_d + s_d) · h_d − o_d ),    h_d = (L_d − 1)/2,  o_d = ½ for even L_d, else 0,  s_d = atanh(o_d/h_d)
+    ẑ_d = round( tanh(z_d + s_d) · h_d − o_d )    h_d = (L_d − 1)/2,  s_d = atanh(o_d / h_d),  o_d = ½ (L_d even) or 0
 
 Mentzer et al., "Finite scalar quantization: VQ-VAE made simple", 2023 (arXiv:2309.15505).
 """
@@ -95,6 +95,6 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def drawing_loss(x: Tensor, y: Tensor) -> Tensor:
-    """|x − y| of pixels and of edges keeps flat colours flat and thin lines sharp; (x − y)² finds rare colours sooner."""
+    """|x − y| of pixels and edges keeps flat colours flat and thin lines sharp; (x − y)² finds rare colours sooner."""
     down, right = ((a - b).abs().mean() for a, b in zip(edges(x), edges(y)))
     return (x - y).abs().mean() + down + right + 4 * (x - y).square().mean()

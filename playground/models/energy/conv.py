@@ -229,10 +229,11 @@ class ConvEnergy(nn.Module, PyTorchModelHubMixin):
     def _frame(
         self, x: Tensor, sigma: float, step: int, total: int, moves: int, held: tuple[Tensor, Tensor] | None
     ) -> Frame:
-        images = self.denoise(x, sigma).clamp(0, 1)
+        clean = self.denoise(x, sigma)
+        images = (clean if self.noise else self.denoise(clean)).clamp(0, 1)  # σ₀ is wide: what is left goes next time
         if held is not None:
             images = torch.where(held[0] > 0, held[1], images)
-        info = {"sigma": sigma, "energy": self.energy(x, sigma).mean().item(), "calls": moves + 1}
+        info = {"sigma": sigma, "energy": self.energy(x, sigma).mean().item(), "calls": moves + 1 + (not self.noise)}
         return Frame(images, step, total, views={"x": x.clamp(0, 1)}, state=x.cpu(), info=info)
 
 

@@ -37,26 +37,26 @@ def load(folder: Path) -> nn.Module:
 
 RECIPES = (
     Recipe(
-        name="realnvp-2d", family="flow", data="densities", images=4_000_000, batch=384, rate=cosine,
-        learner=lambda device: PlaneLearner(PlaneFlow(24, 64, waves=WAVES), device, lr=4e-3, decay=0.995),
+        name="realnvp-2d", family="flow", data="densities", images=6_000_000, batch=768, rate=cosine,
+        learner=lambda device: PlaneLearner(PlaneFlow(12, 96), device, lr=5e-3, decay=0.995, each=128),
         conditional=True, year=2016, paper="arXiv:1605.08803", title="RealNVP in the plane",
-        summary="Couplings that scale and shift bend six drawn densities into one round Gaussian; threads remain.",
+        summary="Twelve coupling layers that bend six drawn densities of the plane into one round Gaussian.",
     ),
     Recipe(
-        name="spline-2d", family="flow", data="densities", images=4_000_000, batch=384, rate=cosine,
+        name="spline-2d", family="flow", data="densities", images=1_000_000, batch=384, rate=cosine,
         learner=lambda device: PlaneLearner(PlaneFlow(8, 64, waves=WAVES, pieces=12), device, lr=4e-3, decay=0.995),
         conditional=True, year=2019, paper="arXiv:1906.04032", title="Neural spline flow in the plane",
-        summary="Couplings with monotone splines: a third of the layers of RealNVP, and the islands come apart.",
+        summary="Couplings with monotone splines: two thirds of RealNVP's layers, and the islands come apart.",
     ),
     Recipe(
-        name="nice-mnist", family="flow", data="mnist", images=1_000_000, batch=128, rate=cosine,
+        name="nice-mnist", family="flow", data="mnist", images=500_000, batch=128, rate=cosine,
         learner=lambda device: FlowLearner(NICE(), device, lr=1e-3), year=2014,
         paper="arXiv:1410.8516", title="NICE, additive couplings",
         summary="The first deep flow: odd and even pixels take turns in moving each other, and no volume changes.",
     ),
     Recipe(
-        name="realnvp-mnist", family="flow", data="mnist", images=300_000, batch=64, rate=cosine,
-        learner=lambda device: FlowLearner(RealNVP(), device, lr=1e-3), year=2016,
+        name="realnvp-mnist", family="flow", data="mnist", images=100_000, batch=32, rate=cosine,
+        learner=lambda device: FlowLearner(RealNVP(blocks=1), device, lr=1e-3, decay=0.998), year=2016,
         paper="arXiv:1605.08803", title="RealNVP, two scales",
         summary="Affine couplings on a checkerboard of pixels, then on channels, with residual networks.",
     ),
@@ -67,7 +67,7 @@ RECIPES = (
         summary="Invertible 1×1 convolutions between couplings, four scales, 32 grey levels per colour.",
     ),
     Recipe(
-        name="tarflow-mnist", family="flow", data="mnist", images=250_000, batch=32, rate=cosine,
+        name="tarflow-mnist", family="flow", data="mnist", images=110_000, batch=32, rate=cosine,
         learner=lambda device: FlowLearner(TarFlow(width=160), device, lr=2e-3, decay=0.998), year=2024,
         paper="arXiv:2412.06329", title="TarFlow, a flow of transformers",
         summary="Four causal transformers read a digit patch by patch, forwards and backwards in turn.",

@@ -16,6 +16,7 @@ probabilistic modeling and inference", 2019 (an overview).
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -73,17 +74,10 @@ class Chain(Layer):
 class Flow(nn.Module, PyTorchModelHubMixin):
     """A chain of layers on points h of `shape`, and everything that follows from being invertible.
 
-    A subclass sets `shape` and `layers`. `forward` takes points x of the data space: pictures (N, C, H, W) in [0, 1].
-    Every h has the shape of the picture: a latent stays where its pixels were, and the flat latent z (N, D) is simply
-    z.flatten(1).
-
-    Attributes:
-        layers: the chain, data first. shape: (C, H, W). bits: grey levels are 2^bits; pixels: kind of likelihood.
+    A subclass sets `shape`, of every h, and `layers`, data first. `forward` takes points x of the data space.
     """
 
     controls = (TEMPERATURE, WATCH)
-    pixels = "dequantised"
-    bits = 8
     shape: tuple[int, ...]
     layers: nn.ModuleList
 
@@ -131,24 +125,6 @@ class Flow(nn.Module, PyTorchModelHubMixin):
         """log p(x) of points of the data space, (N,) nats."""
         z, log_det = self(x, labels)
         return self.log_base(z) + log_det
-
-    def dequantise(self, x: Tensor, u: Tensor) -> Tensor:
-        """x in [0, 1] → its nearest level plus noise of one level's width; u uniform in [0, 1).
-
-        In units of the usual y = (l + u)/2^b, with l the level, this is y = ((2^b − 1)·x' + ½)/2^b.
-        """
-        top = 2**self.bits - 1
-        return (torch.round(x * top) + u - 0.5) / top
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) pictures → log-probability of their levels, (N,) nats, for one fixed draw of u.
-
-        Bits per dimension are −log_prob/(D ln 2). At 5 bits the picture is first rounded to 32 levels.
-        """
-        x = x.to(self.device)
-        noise = torch.Generator().manual_seed(0)
-        u = torch.rand(x.shape[1:], generator=noise).to(x.device)  # the same for every picture, whatever its batch
-        return self.log_density(self.dequantise(x, u)) - x[0].numel() * math.log(2**self.bits - 1)
 
     @property
     def device(self) -> torch.device:
@@ -206,34 +182,81 @@ class Flow(nn.Module, PyTorchModelHubMixin):
         z = self.base_normal(self(x.to(self.device))[0].flatten(1))
         return Posterior(z, torch.zeros_like(z))
 
+
+class PictureFlow(Flow):
+    """A flow of pictures (N, C, H, W) with 2^bits grey levels.
+
+    Every h has the shape of the picture: a latent stays where its pixels were, and the flat latent z (N, D) is simply
+    z.flatten(1).
+    """
+
+    pixels = "dequantised"
+    bits = 8
+    stride = 1.0  # how much further the first layer's output reaches than [0, 1], roughly
+
+    @property
+    def protocol(self) -> str:
+        """How `log_prob` is to be understood."""
+        return f"exact density at one draw of the noise within each of {2**self.bits} levels"
+
+    def dequantise(self, x: Tensor, u: Tensor) -> Tensor:
+        """x in [0, 1] → its nearest level plus noise of one level's width; u uniform in [0, 1).
+
+        In units of the usual y = (l + u)/2^b, with l the level, this is y = ((2^b − 1)·x' + ½)/2^b.
+        """
+        top = 2**self.bits - 1
+        return (torch.round(x * top) + u - 0.5) / top
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) pictures → log-probability of their levels, (N,) nats, for one draw of u.
+
+        The draw is the picture's own (its seed is a checksum of its levels), so the answer never varies and does not
+        depend on the batch, while over many pictures the draws average out. Bits per dimension are
+        −log_prob/(D ln 2). At 5 bits the picture is first rounded to 32 levels.
+        """
+        x = x.to(self.device)
+        levels = torch.round(x * (2**self.bits - 1)).to(torch.uint8).cpu()
+        streams = generators([zlib.crc32(level.numpy().tobytes()) for level in levels])
+        u = torch.stack([torch.rand(x.shape[1:], generator=stream) for stream in streams]).to(x)
+        return self.log_density(self.dequantise(x, u)) - x[0].numel() * math.log(2**self.bits - 1)
+
     def repair(
         self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None, steps: int = REPAIR_STEPS
     ) -> Iterator[Frame]:
-        """Projected gradient ascent on log p with falling noise (NICE, §5.2): x ← x + α (∇ log p(x) + ε), α ~ 1/t.
+        """Projected gradient ascent on log p with falling noise (NICE, §5.2): h ← h + α (∇ log p(h) + ε), α ~ 1/t.
 
-        Only the unknown pixels move. The gradient's length says little so close to the grid of levels, so its
-        direction alone is followed, with momentum.
+        Only the unknown pixels move, in the units of the first layer's output (for a flow with a logit, not of grey
+        levels, between which its density jumps). The gradient's length says little, so its direction alone is
+        followed, with momentum.
         """
         x, mask = x.to(self.device), mask.to(self.device)
-        streams = generators(seeds)
-        hidden = (1 - mask).expand_as(x)
-        guess = mask * x + hidden * (0.5 + 0.25 * normal(streams, self.shape).to(x.device)).clamp(0, 1)
+        streams, hidden = generators(seeds), 1 - mask
+        guess = mask * x + hidden * self.picture(self.blank(normal(streams, self.shape).to(x.device)))
         first, second = torch.zeros_like(x), torch.zeros_like(x)
         for step in range(1, steps + 1):
-            gradient = hidden * self._ascent(guess, labels)
+            h = self.layers[0](guess)[0]
+            gradient = hidden * self._ascent(h)
             first, second = first.lerp(gradient, 0.2), second.lerp(gradient.square(), 0.05)
             drift = (first / (1 - 0.8**step)) / ((second / (1 - 0.95**step)).sqrt() + 1e-8)
             heat = 1 - step / steps
             noise = normal(streams, self.shape).to(x.device)
-            guess = guess + hidden * (0.06 * (0.15 + heat) * drift + 0.05 * heat**2 * noise)
-            guess = mask * x + hidden * guess.clamp(0, 1)
+            h = h + self.stride * (0.06 * (0.15 + heat) * drift + 0.05 * heat**2 * noise)
+            guess = mask * x + hidden * self.picture(self.layers[0].inverse(h))
             yield Frame(guess, step, steps, state=guess.flatten(1), info={"calls": step})
 
-    def _ascent(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """∇ log p(x), (N, C, H, W)."""
+    def blank(self, noise: Tensor) -> Tensor:
+        """What unknown pixels start from, made of standard normal noise: points of the data space."""
+        return 0.5 + 0.25 * noise
+
+    def _ascent(self, h: Tensor) -> Tensor:
+        """∇ log p of points that are past the first layer, (N, C, H, W)."""
         with torch.enable_grad():  # the engine runs every step without gradients; this one needs them
-            x = x.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(self.log_density(x, labels).sum(), x)
+            h = moved = h.detach().requires_grad_(True)
+            total = torch.zeros((), device=h.device)
+            for layer in self.layers[1:]:
+                moved, log_det = layer(moved, None)
+                total = total + log_det.sum()
+            (gradient,) = torch.autograd.grad(self.log_base(moved).sum() + total, h)
         return gradient.nan_to_num(0, 0, 0)
 
     def own_scores(self, test: Dataset) -> dict[str, dict[str, float | str]]:

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.models.flow.base import TEMPERATURE, WATCH, Chain, Flow, Layer
+from playground.models.flow.base import TEMPERATURE, WATCH, Chain, Layer, PictureFlow
 from playground.models.flow.couplings import ActNorm, Coupling
 from playground.models.flow.pixels import Levels
 from playground.models.flow.scales import AtScale, ConvNet
@@ -58,7 +58,7 @@ class Mixing(Layer):
         return F.conv2d(h, inverse[:, :, None, None])
 
 
-class Glow(Flow):
+class Glow(PictureFlow):
     """`scales` times `steps` steps of flow, half of the channels set aside after each scale.
 
     Args:

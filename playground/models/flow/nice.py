@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.models.flow.base import Flow, Layer
+from playground.models.flow.base import Layer, PictureFlow
 from playground.models.flow.couplings import Coupling
 from playground.models.flow.pixels import Flat, Levels
 
 HASTE = 10
-FURTHEST = 36.0  # of the logistic, where a standard normal would be beyond 8
+FURTHEST = 700.0  # of the logistic, where a standard normal would be at 37 and float64 ends
 
 
 class Rescale(Layer):
@@ -70,7 +70,7 @@ class Perceptron(nn.Module):
         return self.last(a)
 
 
-class NICE(Flow):
+class NICE(PictureFlow):
     """Additive couplings of odd and even pixels, then one scale per pixel.
 
     Args:
@@ -96,9 +96,10 @@ class NICE(Flow):
 
     def base_noise(self, z: Tensor) -> Tensor:
         """Standard normal → logistic of the same quantile: logit Φ(z)."""
-        return torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
+        far = z.double()
+        return (torch.special.log_ndtr(far) - torch.special.log_ndtr(-far)).to(z.dtype)
 
     def base_normal(self, z: Tensor) -> Tensor:
         """Logistic → standard normal: Φ⁻¹(σ(z)), by the smaller tail so that neither end is lost."""
-        tail = torch.special.ndtri(torch.sigmoid(-z.abs().clamp(max=FURTHEST)).double()).to(z.dtype)
-        return torch.where(z > 0, -tail, tail)
+        tail = torch.special.ndtri(torch.sigmoid(-z.double().abs().clamp(max=FURTHEST)))
+        return torch.where(z > 0, -tail, tail).to(z.dtype)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from playground.models.flow.base import Chain, Flow
+from playground.models.flow.base import Chain, PictureFlow
 from playground.models.flow.couplings import ActNorm, Coupling
 from playground.models.flow.pixels import Levels, Logit
 from playground.models.flow.scales import AtScale, ConvNet
@@ -26,13 +26,15 @@ from playground.models.flow.scales import AtScale, ConvNet
 BOARD, COLUMNS, ROWS = ((0, 3), (1, 2)), ((0, 2), (1, 3)), ((0, 1), (2, 3))
 
 
-class RealNVP(Flow):
+class RealNVP(PictureFlow):
     """Two scales of affine couplings with residual networks.
 
     Args:
         shape: (C, H, W). couplings: per scale. widths: channels of their networks, per scale. blocks: residual blocks.
         alpha: how far black and white are kept from the ends of the logit.
     """
+
+    stride = 6.0
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.models.flow.base import Chain, Flow, Layer
+from playground.models.flow.base import Chain, Layer, PictureFlow
 from playground.models.flow.pixels import Equalise, Levels, Logit
 
 STRONGEST = 4.0  # |α| stays below
@@ -190,12 +190,15 @@ class TransformerBlock(Layer):
         return F.pixel_shuffle(grid, self.patch)
 
 
-class TarFlow(Flow):
+class TarFlow(PictureFlow):
     """Transformer blocks, every second one against the reading order.
 
     Args:
         shape: (C, H, W). patch: its side. width, depth, heads: of each block's transformer. blocks: how many.
+        hidden: units per pixel of the network inside a patch.
     """
+
+    stride = 10.0
 
     def __init__(
         self,
@@ -213,3 +216,7 @@ class TarFlow(Flow):
             TransformerBlock(shape, patch, width, depth, heads, hidden, backwards=i % 2 == 1) for i in range(blocks)
         ]
         self.layers = nn.ModuleList([Chain(Levels(self.bits), Equalise(self.bits), Logit(1e-5)), *turns])
+
+    def blank(self, noise: Tensor) -> Tensor:
+        """As black and white as pixels are on the whole, by the equaliser, or a little darker."""
+        return self.layers[0].inverse(1.2 * noise - 1)
