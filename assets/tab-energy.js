@@ -758,12 +758,13 @@
       keep([...tokens(), ...Array.from({ length: 20 }, (_, i) => `n${first + i}`)]);
     });
     press('forget', () => tab.set({ memories: tokens().slice(0, 2).join('.'), which: Math.min(tab.values.which, 2) }));
-    const film = reel(part('recall'), { label: 'Units asked', step: i => { fall.at(told.x[i]); overlaps(i); } });
+    const film = reel(part('recall'), { label: 'Units asked', step: i => { fall.at(told.x[i] ?? null); overlaps(i); } });
     const fall = chart(part('fall'), { label: 'Energy while it settles', height: 190 });
     const capacity = chart(part('capacity'), { label: 'Share of memories recalled against their number', height: 190 });
     let bars = [];
     const overlaps = index => bars.forEach((bar, m) => {
-      const value = told.overlaps[m][index];
+      const value = told.overlaps[m]?.[index];
+      if (value === undefined) return;  // the film before still plays while the next one loads
       bar.style.width = `${100 * Math.abs(value)}%`;
       bar.classList.toggle('en-inverse', value < 0);
       bar.closest('button').setAttribute('aria-label', `Memory ${m + 1}, overlap ${value.toFixed(2)}. Begin with it.`);

@@ -54,7 +54,7 @@ def test_the_plane_is_scrubbed_without_a_request(page, server, here):
     last = travelled(page)
     page.wait_for_function("document.querySelectorAll('[data-part=choices] button').length === 6")
     asked = []
-    page.on("request", lambda r: asked.append(r.url))
+    page.on("request", lambda r: asked.append(r.post_data or ""))
     slider = page.get_by_role("slider", name="Layer")
     slider.focus()
     page.keyboard.press("Home")
@@ -71,15 +71,16 @@ def test_the_plane_is_scrubbed_without_a_request(page, server, here):
     middle = travelled(page)
     page.keyboard.press("End")
     assert values(page)["at"] == 1 and len({first, middle, last}) == 3
-    frame = """(() => { const slider = document.querySelector('[data-part=at]'), start = performance.now();
-      for (let i = 0; i < 20; i++) { slider.value = 50 * i; slider.dispatchEvent(new Event('input')); }
-      return (performance.now() - start) / 20; })()"""
-    assert page.evaluate(frame) < 100, "a frame of the scrub"
+    fastest = """(() => { const slider = document.querySelector('[data-part=at]'); let least = Infinity;
+      for (let i = 0; i < 20; i++) { const start = performance.now(); slider.value = 50 * i;
+        slider.dispatchEvent(new Event('input')); least = Math.min(least, performance.now() - start); }
+      return least; })()"""
+    assert page.evaluate(fastest) < 16, "a frame of the scrub; the fastest, since other work may hold up any of them"
     page.keyboard.press("Space")
     page.wait_for_function(
         "pg.tab('flow').values.at === 1 && document.querySelector('[data-do=play]').textContent === '▶'"
     )
-    assert not [url for url in asked if "component_server" in url]
+    assert not [sent for sent in asked if any(f in sent for f in ("pg_draw", "flow_journey", "flow_point"))]
 
 
 def test_pointing_shows_the_density_and_a_click_keeps_it(page, server, here):

@@ -310,6 +310,7 @@ def test_down_is_the_way_through_both_layers(dbn):
 def test_fantasies_follow_the_conditional_of_the_label_held(dbn):
     """Mean of h² over many chains with label 1 held, beside the sum over all states of the top machine."""
     dbn.top.W.mul_(0.5)
+    dbn.top.W[-3:].mul_(8)  # the label has much to say
     count = 4000
     frames = dbn.sample(range(count), labels=torch.ones(count, dtype=torch.long), sweeps=40, watch=False)
     found = [*frames][-1].state.mean(0)

@@ -432,3 +432,9 @@ def test_couplings_of_both_kinds_agree_on_the_parts():
     out, _ = layer(h)
     assert torch.equal(out[:, :2], h[:, :2])
     torch.testing.assert_close(layer.inverse(out), h, atol=1e-5, rtol=1e-5)
+
+
+def test_nices_latent_is_exact_far_out_in_the_tails():
+    model = tiny("nice")
+    z = torch.tensor([[-900.0, -699.0, -5.0, 0.0, 5.0, 701.0, 2000.0]])
+    assert torch.allclose(model.base_noise(model.base_normal(z)), z, rtol=1e-5, atol=1e-5)

@@ -65,19 +65,19 @@ def _imagegpt(device: torch.device) -> TokenLearner:
 
 RECIPES = (
     Recipe(
-        name="pixelcnn-mnist", family="autoregressive", data="mnist", learner=_pixelcnn, images=180_000, batch=16,
+        name="pixelcnn-mnist", family="autoregressive", data="mnist", learner=_pixelcnn, images=100_000, batch=16,
         rate=cosine, title="Gated PixelCNN of digits",
         summary="A class-conditional gated PixelCNN: exact likelihood of a digit, and one drawn pixel by pixel.",
         year=2016, paper="arXiv:1606.05328", conditional=True,
     ),
     Recipe(
-        name="pixelrnn-mnist", family="autoregressive", data="mnist", learner=_pixelrnn, images=40_000, batch=16,
+        name="pixelrnn-mnist", family="autoregressive", data="mnist", learner=_pixelrnn, images=25_000, batch=16,
         rate=cosine, title="PixelRNN of digits",
         summary="Row LSTMs walk down the picture: the recurrent network that came before PixelCNN.",
         year=2016, paper="arXiv:1601.06759",
     ),
     Recipe(
-        name="pixelcnn-orders-mnist", family="autoregressive", data="mnist", learner=_pixelcnn_orders, images=40_000,
+        name="pixelcnn-orders-mnist", family="autoregressive", data="mnist", learner=_pixelcnn_orders, images=25_000,
         batch=16, rate=cosine, title="PixelCNN in four orders",
         summary="A small gated PixelCNN that can draw a digit from the top, the left, the bottom or the right.",
         year=2016, paper="arXiv:1606.05328",

@@ -27,7 +27,7 @@ from playground.models.flow.couplings import Coupling
 from playground.models.flow.pixels import Flat, Levels
 
 HASTE = 10
-FURTHEST = 700.0  # of the logistic, where a standard normal would be at 37 and float64 ends
+FURTHEST = 700.0  # of the logistic: a standard normal is at 37 there, and Φ is all but too small for float64
 
 
 class Rescale(Layer):
@@ -51,6 +51,16 @@ class Rescale(Layer):
     def inverse(self, h: Tensor, context: Tensor | None = None) -> Tensor:
         """h' → h."""
         return h * (-self.log_scale).exp()
+
+
+def far_tail(away: Tensor) -> Tensor:
+    """z far out in the logistic's tail, float64 → t < 0 with log Φ(t) = −z, by Newton's steps on the logarithm."""
+    t = -(2 * away).sqrt()
+    for _ in range(6):
+        log_tail = torch.special.log_ndtr(t)
+        slope = torch.exp(-0.5 * t.square() - 0.5 * math.log(2 * math.pi) - log_tail)  # φ(t) / Φ(t)
+        t = t - (log_tail + away) / slope
+    return t
 
 
 class Perceptron(nn.Module):
@@ -101,5 +111,7 @@ class NICE(PictureFlow):
 
     def base_normal(self, z: Tensor) -> Tensor:
         """Logistic → standard normal: Φ⁻¹(σ(z)), by the smaller tail so that neither end is lost."""
-        tail = torch.special.ndtri(torch.sigmoid(-z.double().abs().clamp(max=FURTHEST)))
+        away = z.double().abs()
+        tail = torch.special.ndtri(torch.sigmoid(-away.clamp(max=FURTHEST)))
+        tail = torch.where(away > FURTHEST, far_tail(away.clamp(min=FURTHEST)), tail)
         return torch.where(z > 0, -tail, tail).to(z.dtype)
