@@ -245,6 +245,14 @@ def test_the_interval_of_annealing_holds_the_truth(seed):
         assert estimate.high - estimate.low < 0.3 and estimate.low < estimate.log_z < estimate.high
 
 
+def test_the_mean_weight_is_z_however_few_the_rungs():
+    """Unbiased for any ladder (Neal 2001), if every rung's sweep leaves that rung's own machine as it is."""
+    model = small_rbm(6, 4, 0.7)
+    model.base.copy_(2 * torch.randn(6))
+    found = ais(model, chains=100_000, steps=2)
+    assert found.low <= exact_log_z(model) <= found.high and found.high - found.low < 0.3
+
+
 def test_too_few_rungs_err_to_opposite_sides():
     """Jensen: upwards too low, downwards too high; more rungs bring both to the truth."""
     model = small_rbm(16, 8, 2.0)

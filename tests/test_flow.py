@@ -385,6 +385,25 @@ def test_repair_climbs_and_keeps_what_is_known():
     assert last > first and [f.step for f in frames] == list(range(1, 31))
 
 
+@pytest.mark.parametrize("name", ["realnvp", "glow", "tarflow"])
+def test_repair_walks_to_pictures_that_keep_what_is_known(name):
+    model = tiny(name, torch.float32)
+    x, _ = points(model, 2)
+    mask = torch.ones(2, 1, 8, 8)
+    mask[:, :, 4:] = 0
+    with torch.no_grad():
+        frames = list(model.repair(x, mask, [1, 2], steps=6))
+        other = list(model.repair(x, mask, [1, 3], steps=6))
+        blank = list(model.repair(torch.zeros_like(x), mask, [1, 2], steps=6))
+    assert [f.step for f in frames] == [1, 2, 3, 4, 5, 6]
+    for frame in frames:
+        assert torch.equal(frame.images * mask, x * mask)
+        assert frame.images.min() >= 0 and frame.images.max() <= 1
+    torch.testing.assert_close(frames[-1].images[0], other[-1].images[0], atol=1e-3, rtol=0)
+    assert (frames[-1].images[1] - other[-1].images[1]).abs().max() > 0.01, "every seed has its own repair"
+    assert ((frames[-1].images - blank[-1].images) * (1 - mask)).abs().max() > 1e-3, "what is known says nothing"
+
+
 def test_own_scores_say_how_exactly_pictures_come_back():
     for name in ("nice", "glow"):
         model = tiny(name, torch.float32)

@@ -91,6 +91,7 @@ def launch(
         strict_cors=True,
         ssr_mode=False,
         app_kwargs={"middleware": middleware},
+        _frontend=False,  # Gradio would give up if the page did not answer itself within seconds: on a busy machine
         **appearance(tabs),
     )
     return demo

@@ -35,7 +35,7 @@ WATCH = Field(
     "watch", "bool", True, label="Show the steps",
     info="A frame after every layer on the way from noise to picture, or the picture alone.",
 )  # fmt: skip
-REPAIR_STEPS = 60
+REPAIR_STEPS, STAY, WARMTH = 16, 0.8, 0.8  # of the walk that repairs: its ρ, and the size of its noise
 INVERTED = 256  # test pictures sent through the flow and back
 
 
@@ -192,7 +192,6 @@ class PictureFlow(Flow):
 
     pixels = "dequantised"
     bits = 8
-    stride = 1.0  # how much further the first layer's output reaches than [0, 1], roughly
 
     @property
     def protocol(self) -> str:
@@ -223,41 +222,20 @@ class PictureFlow(Flow):
     def repair(
         self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None, steps: int = REPAIR_STEPS
     ) -> Iterator[Frame]:
-        """Projected gradient ascent on log p with falling noise (NICE, §5.2): h ← h + α (∇ log p(h) + ε), α ~ 1/t.
+        """A walk among the latents, z ← ρ z + √(1 − ρ²) ε, with the known pixels put back after every step.
 
-        Only the unknown pixels move, in the units of the first layer's output (for a flow with a logit, not of grey
-        levels, between which its density jumps). The gradient's length says little, so its direction alone is
-        followed, with momentum.
+        Left alone the walk would wander through all pictures of the flow (it leaves the normal distribution as it
+        is). The known pixels pull it to those that go with them, and falling noise lets it settle.
         """
         x, mask = x.to(self.device), mask.to(self.device)
-        streams, hidden = generators(seeds), 1 - mask
-        guess = mask * x + hidden * self.picture(self.blank(normal(streams, self.shape).to(x.device)))
-        first, second = torch.zeros_like(x), torch.zeros_like(x)
+        streams, size = generators(seeds), (math.prod(self.shape),)
+        guess = mask * x + (1 - mask) * self.decode(WARMTH * normal(streams, size))
         for step in range(1, steps + 1):
-            h = self.layers[0](guess)[0]
-            gradient = hidden * self._ascent(h)
-            first, second = first.lerp(gradient, 0.2), second.lerp(gradient.square(), 0.05)
-            drift = (first / (1 - 0.8**step)) / ((second / (1 - 0.95**step)).sqrt() + 1e-8)
-            heat = 1 - step / steps
-            noise = normal(streams, self.shape).to(x.device)
-            h = h + self.stride * (0.06 * (0.15 + heat) * drift + 0.05 * heat**2 * noise)
-            guess = mask * x + hidden * self.picture(self.layers[0].inverse(h))
-            yield Frame(guess, step, steps, state=guess.flatten(1), info={"calls": step})
-
-    def blank(self, noise: Tensor) -> Tensor:
-        """What unknown pixels start from, made of standard normal noise: points of the data space."""
-        return 0.5 + 0.25 * noise
-
-    def _ascent(self, h: Tensor) -> Tensor:
-        """∇ log p of points that are past the first layer, (N, C, H, W)."""
-        with torch.enable_grad():  # the engine runs every step without gradients; this one needs them
-            h = moved = h.detach().requires_grad_(True)
-            total = torch.zeros((), device=h.device)
-            for layer in self.layers[1:]:
-                moved, log_det = layer(moved, None)
-                total = total + log_det.sum()
-            (gradient,) = torch.autograd.grad(self.log_base(moved).sum() + total, h)
-        return gradient.nan_to_num(0, 0, 0)
+            heat = WARMTH * (1 - 0.7 * step / steps)
+            noise = normal(streams, size).to(x.device)
+            z = STAY * self.encode(guess).mean + heat * math.sqrt(1 - STAY**2) * noise
+            guess = mask * x + (1 - mask) * self.decode(z)
+            yield Frame(guess, step, steps, state=z, info={"calls": 1 + 2 * step})
 
     def own_scores(self, test: Dataset) -> dict[str, dict[str, float | str]]:
         """How exactly test pictures come back, and their bits per dimension."""

@@ -16,17 +16,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from playground.api import Frame
 from playground.models.flow.base import Layer, PictureFlow
 from playground.models.flow.couplings import Coupling
 from playground.models.flow.pixels import Flat, Levels
+from playground.sampling import generators, normal
 
 HASTE = 10
+ASCENT = 60  # steps
 FURTHEST = 700.0  # of the logistic: a standard normal is at 37 there, and Φ is all but too small for float64
 
 
@@ -115,3 +118,32 @@ class NICE(PictureFlow):
         tail = torch.special.ndtri(torch.sigmoid(-away.clamp(max=FURTHEST)))
         tail = torch.where(away > FURTHEST, far_tail(away.clamp(min=FURTHEST)), tail)
         return torch.where(z > 0, -tail, tail).to(z.dtype)
+
+    def repair(
+        self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None, steps: int = ASCENT
+    ) -> Iterator[Frame]:
+        """Projected gradient ascent on log p with falling noise (§5.2): x ← x + α (∇ log p(x) + ε), α ~ 1/t.
+
+        Only the unknown pixels move. The gradient's length says little, so its direction alone is followed, with
+        momentum.
+        """
+        x, mask = x.to(self.device), mask.to(self.device)
+        streams, hidden = generators(seeds), 1 - mask
+        guess = mask * x + hidden * (0.5 + 0.25 * normal(streams, self.shape).to(x.device)).clamp(0, 1)
+        first, second = torch.zeros_like(x), torch.zeros_like(x)
+        for step in range(1, steps + 1):
+            gradient = hidden * self._ascent(guess)
+            first, second = first.lerp(gradient, 0.2), second.lerp(gradient.square(), 0.05)
+            drift = (first / (1 - 0.8**step)) / ((second / (1 - 0.95**step)).sqrt() + 1e-8)
+            heat = 1 - step / steps
+            noise = normal(streams, self.shape).to(x.device)
+            moved = guess + 0.06 * (0.15 + heat) * drift + 0.05 * heat**2 * noise
+            guess = mask * x + hidden * moved.clamp(0, 1)
+            yield Frame(guess, step, steps, state=guess.flatten(1), info={"calls": step})
+
+    def _ascent(self, x: Tensor) -> Tensor:
+        """∇ log p(x), (N, C, H, W)."""
+        with torch.enable_grad():  # the engine runs every step without gradients; this one needs them
+            x = x.detach().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(self.log_density(x).sum(), x)
+        return gradient.nan_to_num(0, 0, 0)

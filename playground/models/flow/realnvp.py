@@ -34,8 +34,6 @@ class RealNVP(PictureFlow):
         alpha: how far black and white are kept from the ends of the logit.
     """
 
-    stride = 6.0
-
     def __init__(
         self,
         shape: Sequence[int] = (1, 28, 28),

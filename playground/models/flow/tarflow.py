@@ -198,8 +198,6 @@ class TarFlow(PictureFlow):
         hidden: units per pixel of the network inside a patch.
     """
 
-    stride = 10.0
-
     def __init__(
         self,
         shape: Sequence[int] = (1, 28, 28),
@@ -216,7 +214,3 @@ class TarFlow(PictureFlow):
             TransformerBlock(shape, patch, width, depth, heads, hidden, backwards=i % 2 == 1) for i in range(blocks)
         ]
         self.layers = nn.ModuleList([Chain(Levels(self.bits), Equalise(self.bits), Logit(1e-5)), *turns])
-
-    def blank(self, noise: Tensor) -> Tensor:
-        """As black and white as pixels are on the whole, by the equaliser, or a little darker."""
-        return self.layers[0].inverse(1.2 * noise - 1)
