@@ -16,6 +16,7 @@ from playground.models.flow.learner import FlowLearner, PlaneLearner
 from playground.models.flow.pixels import Equalise, Levels, Logit
 from playground.models.flow.scales import put, squeeze, take, unsqueeze
 from playground.models.flow.splines import spline, unspline
+from playground.models.flow.tarflow import harden, soften
 from playground.training import Batch
 
 CPU = torch.device("cpu")
@@ -314,6 +315,16 @@ def test_the_kept_keys_and_values_give_the_naive_inverse():
     z = torch.randn(3, 1, 8, 8, dtype=torch.float64)
     for block in model.layers[1:]:
         torch.testing.assert_close(block.inverse(z), block.naive_inverse(z), atol=1e-9, rtol=1e-9)
+
+
+def test_softened_tails_are_a_bijection_with_the_slope_they_claim():
+    z = torch.tensor([-1e4, -5.0, -4.0, -3.9, 0.0, 1.0, 4.1, 30.0], dtype=torch.float64, requires_grad=True)
+    soft, log_slope = soften(z)
+    (slope,) = torch.autograd.grad(soft.sum(), z)
+    torch.testing.assert_close(slope.log(), log_slope.detach())
+    torch.testing.assert_close(harden(soft.detach()), z.detach())
+    assert torch.equal(soft[3:6], z[3:6]) and soft.abs().max() < 14 and (soft.diff() > 0).all()
+    assert torch.isfinite(harden(torch.tensor([-500.0, 500.0]))).all()
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -30,6 +30,8 @@ from playground.models.flow.base import Chain, Layer, PictureFlow
 from playground.models.flow.pixels import Equalise, Levels, Logit
 
 STRONGEST = 4.0  # |α| stays below
+KNEE = 4.0  # of the last block: beyond so many deviations the latent grows as a logarithm only
+FARTHEST = 40.0  # beyond the knee, when that is undone: e⁴⁰ is a number still
 
 
 class Attention(nn.Module):
@@ -116,14 +118,34 @@ def bounded(raw: Tensor) -> Tensor:
     return STRONGEST * torch.tanh(raw / STRONGEST)
 
 
+def soften(z: Tensor) -> tuple[Tensor, Tensor]:
+    """z where |z| ≤ KNEE, else ±(KNEE + log(1 + |z| − KNEE)); and the log-slope, both of z's shape.
+
+    Scales multiply from block to block, so a single spot where no digit ever had ink could cost a picture a million
+    nats. With this the density has the heavier tail that such surprises call for, and is a density still.
+    """
+    beyond = torch.log1p(F.relu(z.abs() - KNEE))
+    return z.clamp(-KNEE, KNEE) + torch.sign(z) * beyond, -beyond
+
+
+def harden(z: Tensor) -> Tensor:
+    """The inverse of `soften`."""
+    beyond = torch.expm1(F.relu(z.abs() - KNEE).clamp(max=FARTHEST))
+    return z.clamp(-KNEE, KNEE) + torch.sign(z) * beyond
+
+
 class TransformerBlock(Layer):
-    """One autoregressive map of the whole picture (N, C, H, W), in raster order of patches or against it."""
+    """One autoregressive map of the whole picture (N, C, H, W), in raster order of patches or against it.
+
+    The last block also softens the tails of what it returns.
+    """
 
     def __init__(
-        self, shape: Sequence[int], patch: int, width: int, depth: int, heads: int, hidden: int, backwards: bool
-    ) -> None:
+        self, shape: Sequence[int], patch: int, width: int, depth: int, heads: int, hidden: int,
+        backwards: bool, last: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.shape, self.patch, self.backwards = tuple(shape), patch, backwards
+        self.shape, self.patch, self.backwards, self.last = tuple(shape), patch, backwards, last
         size, count = shape[0] * patch**2, shape[1] * shape[2] // patch**2
         self.embed = nn.Linear(size, width)
         self.start = nn.Parameter(0.02 * torch.randn(1, 1, width))
@@ -135,7 +157,11 @@ class TransformerBlock(Layer):
     def forward(self, h: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         tokens = self.cut(h)
         mu, alpha = self.moments(tokens)
-        return self.paste((tokens - mu) * (-alpha).exp()), -alpha.flatten(1).sum(1)
+        moved, log_slope = (tokens - mu) * (-alpha).exp(), -alpha
+        if self.last:
+            moved, more = soften(moved)
+            log_slope = log_slope + more
+        return self.paste(moved), log_slope.flatten(1).sum(1)
 
     def moments(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """μ and α of every pixel from the patches before it and the pixels before it in its own: (N, T, size) twice."""
@@ -153,7 +179,7 @@ class TransformerBlock(Layer):
 
     def inverse(self, h: Tensor, context: Tensor | None = None) -> Tensor:
         """h' → h, a patch at a time, with keys and values kept."""
-        target = self.cut(h)
+        target = self.cut(harden(h) if self.last else h)
         n, count, _ = target.shape
         first = self.transformer[0]
         width = self.places.shape[1]
@@ -171,7 +197,7 @@ class TransformerBlock(Layer):
 
     def naive_inverse(self, h: Tensor) -> Tensor:
         """The same with nothing kept: all earlier patches are read again for each. For the test and the benchmark."""
-        target = self.cut(h)
+        target = self.cut(harden(h) if self.last else h)
         tokens, weights = target[:, :0], self.inner.weights()
         for t in range(target.shape[1]):
             g = self.read(tokens)[:, t]
@@ -211,6 +237,7 @@ class TarFlow(PictureFlow):
         super().__init__()
         self.shape = tuple(shape)
         turns = [
-            TransformerBlock(shape, patch, width, depth, heads, hidden, backwards=i % 2 == 1) for i in range(blocks)
+            TransformerBlock(shape, patch, width, depth, heads, hidden, i % 2 == 1, last=i == blocks - 1)
+            for i in range(blocks)
         ]
         self.layers = nn.ModuleList([Chain(Levels(self.bits), Equalise(self.bits), Logit(1e-5)), *turns])
