@@ -84,7 +84,7 @@ def test_copied_python_makes_the_same_picture(show, given):
     got = names["picture"].cpu()
     if given["mode"] == "between":
         wanted = wanted[:FRAMES]
-    assert torch.allclose(got.clamp(0, 1), wanted, atol=2e-3), "half a grey level: Glow rounds otherwise in another batch"
+    assert torch.allclose(got.clamp(0, 1), wanted, atol=2e-3)  # half a grey level
     if given["mode"] == "plane":
         assert abs(float(names["log_p"]) - shown.data["point"]["log_p"]) < 1e-3
 
