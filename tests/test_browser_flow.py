@@ -181,13 +181,19 @@ def test_dots_are_read_out(page, server, here):
     assert page.locator(".flow-table tbody tr").count() == 7
 
 
+STILL = """Promise.allSettled(document.getAnimations()
+    .filter(a => a.effect.getTiming().iterations !== Infinity).map(a => a.finished))"""  # faint half-way
+
+
 def test_no_serious_accessibility_violation_in_any_mode(make_browser_page, server, axe, here):
     page = opened(make_browser_page(color_scheme="light"), server)
     found = {}
     for name in here:
         mode(page, name)
+        page.evaluate(STILL)
         found[name] = axe(page)
         page.get_by_role("button", name="Dark").click()
+        page.evaluate(STILL)
         found[name] += axe(page)
         page.get_by_role("button", name="Dark").click()
     assert not any(found.values()), found
