@@ -14,9 +14,11 @@ from PIL import Image
 
 from playground import PlaygroundError, render
 from tabs import diffusion
+from tabs._ui import Clock
+from tabs._ui import clock as clocks
 from tabs.diffusion import desk as desks
 from tabs.diffusion import modes
-from tabs.diffusion.desk import Clock, Desk
+from tabs.diffusion.desk import Desk
 from tabs.diffusion.lanes import lanes_of
 from tabs.diffusion.state import MODES, SCHEDULERS, declare
 
@@ -188,7 +190,7 @@ def test_a_stream_stops_within_a_step(desk, state, monkeypatch):
 
 def test_at_most_fifteen_pictures_a_second(monkeypatch):
     now = [10.0]
-    monkeypatch.setattr(desks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: now[0])
     clock, shown = Clock(), 0
     for _ in range(200):
         shown += clock.due()

@@ -5,10 +5,24 @@ undo, the saved picture, the address and "copy as Python" follow from the declar
 """
 
 from playground.api import PlaygroundError
+from tabs._ui.clock import Clock
 from tabs._ui.controls import model_field, seed_field
 from tabs._ui.guard import guard
+from tabs._ui.keep import Keeper
 from tabs._ui.picture import read_picture
 from tabs._ui.shell import Shell
 from tabs._ui.state import Preset, Shown, State
 
-__all__ = ["PlaygroundError", "Preset", "Shell", "Shown", "State", "guard", "model_field", "read_picture", "seed_field"]
+__all__ = [
+    "Clock",
+    "Keeper",
+    "PlaygroundError",
+    "Preset",
+    "Shell",
+    "Shown",
+    "State",
+    "guard",
+    "model_field",
+    "read_picture",
+    "seed_field",
+]

@@ -21,7 +21,6 @@ from tabs.diffusion.lanes import Lane, class_of
 
 KEPT = 64  # lanes
 KEPT_BYTES = 96_000_000
-RATE = 1 / 15  # seconds between two pictures of a run that is watched
 VIEWS = ("x_t", "x0", "eps")
 
 
@@ -102,21 +101,6 @@ class Roll:
             tuple(f.info for f in self.frames),
             1000 * (time.perf_counter() - self.start),
         )
-
-
-class Clock:
-    """Says when the next picture of a run is due: the first at once, then 15 a second at most."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def due(self) -> bool:
-        """Whether enough time has passed since the last picture."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + RATE
-        return True
 
 
 class Desk:

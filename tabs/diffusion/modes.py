@@ -13,7 +13,7 @@ from playground.api import Field, Frame, PlaygroundError, fields_by_name
 from playground.sampling import lerp, normal, slerp
 from tabs import _ui as ui
 from tabs.diffusion import code, pictures
-from tabs.diffusion.desk import Clock, Desk, Path, film, sheet
+from tabs.diffusion.desk import Desk, Path, film, sheet
 from tabs.diffusion.lanes import Lane, lanes_of, main_lane
 from tabs.diffusion.state import SCHEDULERS, declare
 
@@ -59,7 +59,7 @@ def denoise(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     """The run, then each branch; what is kept from before is shown at once."""
     lanes = all_lanes(desk, values)
     fresh = [lane for lane in lanes if desk.known(lane) is None]
-    total, done, clock = sum(lane.steps + 1 for lane in fresh) + 1, 0, Clock()
+    total, done, clock = sum(lane.steps + 1 for lane in fresh) + 1, 0, ui.Clock()
     for number, lane in enumerate(lanes):
         for frame in desk.follow(lane):
             done += 1
@@ -138,7 +138,7 @@ def schedulers(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     """Row by row: the same noise, the same network, another rule."""
     base = main_lane(values, desk.engine.card(values["model"]))
     lanes = [replace(base, scheduler=name, eta=values["eta"]).plain() for name in SCHEDULERS]
-    total, done, clock = len(lanes) * (base.steps + 1) + 1, 0, Clock()
+    total, done, clock = len(lanes) * (base.steps + 1) + 1, 0, ui.Clock()
     rows, finals, results = [], [], []
     for lane in lanes:
         for frame in desk.follow(lane):
@@ -200,7 +200,7 @@ def between(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     inner = torch.linspace(0, 1, PLACES)[1:-1]
     noises = torch.cat([torch.stack([a, b]), slerp(a, b, inner), lerp(a, b, inner)])  # the ends are in both rows
     run = walk_frames(desk, values, noises)
-    total, clock, kept = values["steps"] + 2, Clock(), {}
+    total, clock, kept = values["steps"] + 2, ui.Clock(), {}
     text = "All places of both rows are denoised together."
     keep = {i + 1 for i in spaced(values["steps"] + 1, min(STILLS, values["steps"] + 1))}
     for frame in run:

@@ -13,7 +13,7 @@ from playground.api import PlaygroundError
 from playground.sampling import normal
 from tabs import _ui as ui
 from tabs.diffusion import code
-from tabs.diffusion.desk import Clock, Desk, Roll, film, sheet
+from tabs.diffusion.desk import Desk, Roll, film, sheet
 from tabs.diffusion.lanes import main_lane
 
 Values = Mapping[str, Any]
@@ -85,7 +85,7 @@ def edit(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     lane, labels = main_lane(values, desk.engine.card(values["model"])), desk.labels(values)
     settings = Settings(lane.scheduler, lane.steps, lane.guidance, lane.eta)
     run = desk.engine.steps(lambda: model.edit(x, [lane.seed], labels, values["start"], settings))
-    roll, clock, data = Roll(), Clock(), {"input": render.png_uri(x)}
+    roll, clock, data = Roll(), ui.Clock(), {"input": render.png_uri(x)}
     for frame in run:
         roll.add(frame)
         if clock.due() and frame.step < frame.total:
@@ -130,7 +130,7 @@ def inpaint(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     many, labels = x.expand(ANSWERS, -1, -1, -1), desk.labels(values, ANSWERS)
     known = (1 - hole).expand(ANSWERS, -1, -1, -1)
     run = desk.engine.steps(lambda: model.repair(many, known, seeds, labels, lane.steps, lane.guidance))
-    frames, clock, data = [], Clock(), {"input": render.png_uri(x), "seeds": seeds}
+    frames, clock, data = [], ui.Clock(), {"input": render.png_uri(x), "seeds": seeds}
     for frame in run:
         frames.append(frame.images.cpu())
         if clock.due() and frame.step < frame.total:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,20 +25,8 @@ def desk_of(engine: Engine) -> Desk:
     return Desk(engine)
 
 
-class Desk:
+class Desk(ui.Keeper):
     """The energy-based models of one engine. What is kept follows from checkpoints alone and belongs to nobody."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._kept: dict[tuple, Any] = {}
-        self._making: dict[tuple, threading.Lock] = {}
-
-    def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """The value for `key`, made at the first asking."""
-        with self._making.setdefault(key, threading.Lock()):
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
 
     # ------------------------------------------------------------------ networks
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,28 +17,13 @@ from tabs import _ui as ui
 from tabs.energy.cells import unpack
 from tabs.energy.desk import Desk, Values, film, spread, tile
 
-RATE = 1 / 12  # seconds between two pictures of a run
+RATE = 12  # pictures of a run a second
 FILM = 40  # moments of a run that can be scrubbed
 DREAMS, ACROSS = 10, 5
 NOISY_SWEEPS = 60
 LEVELS, MOVES = 12, 6  # of the way back from a noisy picture, for an energy of grey pictures
 REFERENCE = 0.3  # noise level at which a landscape with levels is read, so that its numbers can be compared
 Run = Callable[[], Iterator[Frame]]
-
-
-class Clock:
-    """Says when the next picture of a run is due."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def due(self) -> bool:
-        """Whether enough time has passed since the last one."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + RATE
-        return True
 
 
 # ---------------------------------------------------------------------------------------------- repair
@@ -124,7 +108,7 @@ def repair(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     seen = given.clamp(0, 1)
     kept: dict[str, list[Tensor]] = {name: [seen] for name in names}
     runs = {name: desk.engine.steps(mend(desk, name, given, mask, values)) for name in names}
-    totals, clock, done = dict.fromkeys(names, 1), Clock(), 0
+    totals, clock, done = dict.fromkeys(names, 1), ui.Clock(RATE), 0
     titles = [short(desk, name) for name in names]
     while runs:
         for name in list(runs):
@@ -234,7 +218,7 @@ def dream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     given = settings(desk, name, values)
     chosen = None if labels is None else labels.tolist()
     pages: dict[str, list[Tensor]] = {}
-    each, clock, total = [], Clock(), 1
+    each, clock, total = [], ui.Clock(RATE), 1
     for frame in desk.engine.stream(name, seeds, labels=chosen, **given):
         for lane, images in lanes(desk, name, frame, labels).items():
             pages.setdefault(lane, []).append(tile(images.cpu(), ACROSS))

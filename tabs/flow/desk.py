@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from playground.api import ModelCard, PlaygroundError
 from playground.engine import Engine
+from tabs import _ui as ui
 from tabs._ui.examples import digits
 from tabs.flow.state import ATTRIBUTES, fits
 
@@ -60,26 +61,18 @@ def desk_of(engine: Engine) -> Desk:
     return Desk(engine)
 
 
-class Desk:
+class Desk(ui.Keeper):
     """Short calls on the flows of one engine, and what is kept of them."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._kept: dict[tuple, Any] = {}
-        self._making: dict[tuple, threading.Lock] = {}
+        super().__init__(engine)
         self._recent: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
-
-    def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """The value for `key`, made at the first asking."""
-        with self._making.setdefault(key, threading.Lock()):
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
+        self._busy: dict[tuple, threading.Lock] = {}
 
     def recent(self, key: tuple, make: Callable[[], Any]) -> Any:
         """Like `keep`, for what depends on a visitor's settings: only the latest few stay."""
-        with self._making.setdefault(key, threading.Lock()):  # a page asks for a journey twice at once: made once
+        with self._busy.setdefault(key, threading.Lock()):  # a page asks for a journey twice at once: made once
             with self._lock:
                 found = self._recent.get(key)
             made = make() if found is None else found
@@ -88,7 +81,7 @@ class Desk:
                 self._recent.move_to_end(key)
                 while len(self._recent) > LATEST:
                     self._recent.popitem(last=False)
-                self._making.pop(key, None)
+                self._busy.pop(key, None)
         return made
 
     # ------------------------------------------------------------------ networks

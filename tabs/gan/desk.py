@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from playground import metrics
 from playground.api import PlaygroundError
 from playground.engine import Engine
+from tabs import _ui as ui
 from tabs._ui.examples import digits
 from tabs.gan.traits import Looks, strokes
 
@@ -47,26 +48,13 @@ def desk_of(engine: Engine) -> Desk:
     return Desk(engine)
 
 
-class Desk:
+class Desk(ui.Keeper):
     """The networks of the tab on one engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._kept: dict[tuple, Any] = {}
-        self._locks: dict[tuple, threading.Lock] = {}
+        super().__init__(engine)
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple, Any] = OrderedDict()
-
-    def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """The value for `key`, made at the first asking; whoever asks meanwhile waits for it alone."""
-        if key in self._kept:
-            return self._kept[key]
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
 
     # ------------------------------------------------------------------ networks
 

@@ -5,8 +5,7 @@ Everything here follows from a checkpoint alone and is worked out once per engin
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from playground.api import PlaygroundError, Posterior
 from playground.engine import Engine
 from playground.sampling import lerp, slerp
+from tabs import _ui as ui
 from tabs._ui.examples import digits
 from tabs.vae.state import ATTRIBUTES, FRAMES, REACH
 
@@ -46,20 +46,8 @@ def desk_of(engine: Engine) -> Desk:
     return Desk(engine)
 
 
-class Desk:
+class Desk(ui.Keeper):
     """Short calls on the models of one engine, and what is kept of them."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._kept: dict[tuple, Any] = {}
-        self._making: dict[tuple, threading.Lock] = {}
-
-    def keep(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """The value for `key`, made at the first asking."""
-        with self._making.setdefault(key, threading.Lock()):  # one each: a map need not wait for the faces
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
 
     def prepare(self) -> None:
         """Works out in advance what takes a noticeable time."""
