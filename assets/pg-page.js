@@ -66,6 +66,21 @@
     });
   };
 
+  /* -------------------------------------------------------------------- models the visitor trained */
+
+  const OWN = 'pg-own';
+  pg.own = {
+    /** [{name, title, family, data}], the latest first. */
+    list() { try { return JSON.parse(localStorage.getItem(OWN) || '[]'); } catch { return []; } },
+    names() { return this.list().map(model => model.name); },
+    /** Remembers a model; every tab's list of models has it at once. */
+    add(model) {
+      const list = [model, ...this.list().filter(known => known.name !== model.name)].slice(0, 24);
+      try { localStorage.setItem(OWN, JSON.stringify(list)); } catch { /* a forbidden store: it lasts for this page */ }
+      window.dispatchEvent(new Event('pg-own'));
+    },
+  };
+
   /* -------------------------------------------------------------------- address, tabs, keys */
 
   pg.take = name => {

@@ -82,6 +82,8 @@
       const asked = pg.take(this.name);
       this.recall();
       if (asked) await this.restore(asked);
+      else this.own();
+      window.addEventListener('pg-own', () => this.own());
       this.arrived = true;  // from here on the address follows the state; before, a reload must find what was asked
       this.refresh();
       this.ready();
@@ -125,6 +127,14 @@
       this.set({ [name]: value }, { quiet: true });
     }
 
+    /** The visitor's own models join the list of models; the server leaves out those that do not suit this tab. */
+    own() {
+      if (!('model' in this.values)) return;
+      const names = pg.own.names();
+      if (/^own-/.test(this.values.model) && !names.includes(this.values.model)) names.unshift(this.values.model);
+      if (names.length) this.context.trigger('own', { names });
+    }
+
     rest(name) { return this.fields[name].default; }
 
     /** What the Gradio controls are set to, in the order asked for. */
@@ -152,7 +162,7 @@
     /** Takes over a state from an address or a saved file; the server replaces what cannot be used. */
     async restore(state) {
       const reply = await this.call('pg_restore', { state });
-      if (reply) { this.set(reply.state); this.emit('restore', this.values); }
+      if (reply) { this.set(reply.state); this.own(); this.emit('restore', this.values); }
     }
 
     again() {

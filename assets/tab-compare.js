@@ -10,17 +10,28 @@
 
     /* ------------------------------------------------------------ who takes part */
 
+    const FEW = 4;          // absent models that need no fold
+    let unfolded = false;
+
     const chips = list => {
       const box = part('chips');
-      const known = JSON.stringify(list);
+      const there = list.map(model => model.name);
+      list = [...list, ...pg.own.list().filter(m => m.data === tab.values.data && !there.includes(m.name))];
+      const known = JSON.stringify([list, unfolded]);
       if (box.dataset.known === known) return;
       const focused = document.activeElement?.dataset?.name;
       box.dataset.known = known;
-      box.replaceChildren(...list.map(model => el('button', {
+      const away = list.filter(model => !model.on).length;
+      const folds = away > FEW;
+      box.replaceChildren(...list.filter(model => model.on || unfolded || !folds).map(model => el('button', {
         type: 'button', 'aria-pressed': String(model.on), 'data-name': model.name,
         title: model.on ? `Leave out ${model.title}` : `Take in ${model.title}`,
         onclick: () => flip(list, model),
       }, model.title)));
+      if (folds) box.append(el('button', {
+        type: 'button', class: 'cmp-fold', 'data-name': 'fold', 'aria-expanded': String(unfolded),
+        onclick: () => { unfolded = !unfolded; chips(list); },
+      }, unfolded ? 'Fewer' : `${away} more models`));
       if (focused) box.querySelector(`[data-name="${focused}"]`)?.focus();
     };
     const flip = (list, model) => {

@@ -102,10 +102,11 @@ class Comparison:
 
     Args:
         engine: opens and runs them. data: name of the data set. steps: for models with a control of this name.
+        own: names of visitors' models that take part too.
     """
 
-    def __init__(self, engine: Engine, data: str, steps: int = STEPS.default) -> None:
-        self.engine, self.data, self.steps = engine, data, STEPS.check(steps)
+    def __init__(self, engine: Engine, data: str, steps: int = STEPS.default, own: Sequence[str] = ()) -> None:
+        self.engine, self.data, self.steps, self.own = engine, data, STEPS.check(steps), tuple(own)
         if data not in data_sets(engine):
             raise PlaygroundError(
                 f"There is no model of {str(data)[:40]!r}. Known data sets: {', '.join(data_sets(engine)) or 'none'}."
@@ -118,7 +119,7 @@ class Comparison:
         wanted = capabilities or (Sampler,)
         cards = [
             card
-            for card in self.engine.cards(data=self.data)
+            for card in self.engine.cards(data=self.data, also=self.own)
             if any(offers(self.engine, card, capability) for capability in wanted)
         ]
         return sorted(cards, key=lambda card: (card.year, card.name))
@@ -127,6 +128,8 @@ class Comparison:
         """The model of each family that is nearest to real pictures, by the scores on the cards."""
         best: dict[str, ModelCard] = {}
         for card in self.contestants():
+            if card.name in self.own:
+                continue
             if card.family not in best or stored_distance(card) < stored_distance(best[card.family]):
                 best[card.family] = card
         return [card.name for card in best.values()]

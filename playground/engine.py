@@ -6,6 +6,10 @@ while somebody else's hundred-step run goes on. A run is a generator; dropping i
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +24,11 @@ from playground import registry
 from playground.api import Field, Frame, ModelCard, PlaygroundError, Sampler, check_seeds, check_settings
 
 T = TypeVar("T")
+
+OWN = re.compile(r"own-[a-z0-9]{10}")  # name of a model that a visitor trained: nobody can guess another's
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+OPEN_AT_ONCE = 8  # visitors' networks kept in memory
+KEPT = 200  # visitors' models kept on disk
 
 
 class Turns:
@@ -50,28 +59,77 @@ class Engine:
     Args:
         device: "auto" (cuda, then mps, then cpu), or one of them.
         checkpoints: folder of checkpoint folders; the shipped ones if not given.
+        own: folder of the models that visitors trained; the user's cache if not given. They are in no list: whoever
+            knows the name of one can open it.
     """
 
-    def __init__(self, device: str = "auto", checkpoints: Path | str | None = None) -> None:
+    def __init__(
+        self, device: str = "auto", checkpoints: Path | str | None = None, own: Path | str | None = None
+    ) -> None:
         self.device = pick_device(device)
         self.root = Path(checkpoints) if checkpoints else registry.CHECKPOINTS
+        self.own = Path(own) if own else own_folder()
         self.turns = Turns()
-        self._models: dict[str, nn.Module] = {}
+        self._models: dict[str, nn.Module] = {}  # in the order in which they were opened
         self._loading: dict[str, threading.Lock] = {}  # one per model: nobody waits behind a heavy one they don't want
         self._cards = registry.discover(self.root)
 
-    def cards(self, *, data: str | None = None, capability: type | None = None) -> list[ModelCard]:
-        """Cards in name order, optionally only of one data set or of models with a capability."""
-        cards = [c for c in self._cards.values() if data in (None, c.data)]
+    def cards(
+        self, *, data: str | None = None, capability: type | None = None, also: Sequence[str] = ()
+    ) -> list[ModelCard]:
+        """Cards in name order, optionally only of one data set or of models with a capability.
+
+        Args:
+            also: names which may be those of visitors' models; these join the list.
+        """
+        own = [card for name in also if (card := self.own_card(name))]
+        cards = [c for c in (*self._cards.values(), *own) if data in (None, c.data)]
         return [c for c in cards if capability is None or isinstance(self.model(c.name), capability)]
 
     def card(self, name: str) -> ModelCard:
         """The card called `name`; an unknown name is a `PlaygroundError` (or the reason its card is unreadable)."""
         if name in self._cards:
             return self._cards[name]
+        if own := self.own_card(name):
+            return own
+        if OWN.fullmatch(str(name)):
+            raise PlaygroundError(f"The model {name} is no longer here. Load its file again, or train it anew.")
         if name in {p.name for p in self.root.glob("*") if p.is_dir()}:
             return registry.read_card(self.root / name)  # raises with the reason
         raise PlaygroundError(f"There is no model {str(name)[:60]!r}. Known: {', '.join(self._cards)}.")
+
+    def own_card(self, name: Any) -> ModelCard | None:
+        """The card of a visitor's model; None if this is not the name of one that is here."""
+        if not (isinstance(name, str) and OWN.fullmatch(name) and (self.own / name / "README.md").is_file()):
+            return None
+        return registry.read_card(self.own / name)
+
+    def adopt(self, folder: Path) -> ModelCard:
+        """Copies a checkpoint folder among the visitors' models, under a new name that cannot be guessed.
+
+        Raises:
+            PlaygroundError: the card cannot be read, or the weights do not open.
+        """
+        registry.load(registry.read_card(folder))  # whatever is wrong with it is said now, not when it is picked
+        name = "own-" + "".join(secrets.choice(ALPHABET) for _ in range(10))
+        partial = self.own / f".{name}"  # a folder under its final name is whole
+        try:
+            shutil.copytree(folder, partial)
+            partial.touch()  # the copy has the original's time; here it counts from now
+            partial.replace(self.own / name)
+            self._clear_out()
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise PlaygroundError(
+                f"The model cannot be kept ({error.strerror}). Free some space in {self.own.name}, then try again."
+            ) from error
+        return registry.read_card(self.own / name)
+
+    def _clear_out(self) -> None:
+        """The oldest of too many visitors' models are removed."""
+        folders = sorted(self.own.glob("own-*"), key=lambda folder: folder.stat().st_mtime)
+        for folder in folders[:-KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def refresh(self) -> None:
         """Looks for checkpoint folders again (after a training)."""
@@ -79,13 +137,22 @@ class Engine:
 
     def model(self, name: str) -> nn.Module:
         """The network, loaded once and kept on the device."""
-        if name not in self._models:
+        found = self._models.get(name)
+        if found is None:
             with self._loading.setdefault(name, threading.Lock()):
-                if name not in self._models:
+                found = self._models.get(name)
+                if found is None:
                     card = self.card(name)
                     with guarded(self.device):
-                        self._models[name] = registry.load(card).to(self.device)
-        return self._models[name]
+                        found = self._models[name] = registry.load(card).to(self.device)
+                    self._forget_own(name)
+        return found
+
+    def _forget_own(self, latest: str) -> None:
+        """Visitors' networks but the latest few give their memory back."""
+        own = [name for name in self._models if OWN.fullmatch(name) and name != latest]
+        for name in own[: max(0, len(own) + 1 - OPEN_AT_ONCE)]:
+            self._models.pop(name, None)
 
     def stream(
         self,
@@ -167,6 +234,12 @@ def guarded(device: torch.device) -> Iterator[None]:
 def _is_shortage(error: Exception) -> bool:
     """CUDA has a class for it; the CPU's allocator only has words."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def own_folder() -> Path:
+    """Where visitors' models are kept: `PLAYGROUND_OWN`, else in the user's cache."""
+    given, cache = os.environ.get("PLAYGROUND_OWN"), os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
+    return Path(given) if given else Path(cache) / "playground" / "own"
 
 
 def pick_device(name: str) -> torch.device:

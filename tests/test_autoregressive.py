@@ -360,6 +360,16 @@ def test_repair_draws_from_the_exact_conditional(toy):
         assert far(counts, torch.where(agrees, 1 / agrees.sum(), 0.0)) > 0.12, "the toy is too even to tell"
 
 
+def test_a_cold_repair_takes_the_likelier_value_everywhere(toy):
+    """At temperature 0 every unknown pixel is the network's favourite, given those before it."""
+    x, mask = torch.zeros(1, 1, 3, 3), torch.ones(1, 1, 3, 3)
+    mask[..., 1:, :] = 0  # the hole is what comes last, so nothing after it has a say
+    label = torch.tensor([1]) if toy.classes else None
+    cold = last(toy.repair(x, mask, [5], label, temperature=0.0)).images
+    favourite = (toy.logits(cold, label) > 0).float()
+    assert torch.equal(cold[..., 1:, :], favourite[..., 1:, :])
+
+
 def test_repair_gives_grey_pixels_back_as_they_were(model):
     x = torch.rand(2, *model.shape, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(2, 1, SIDE, SIDE)

@@ -190,7 +190,7 @@ def test_the_map_and_the_surface(tab, desk, state):
 
 def test_sweeps_in_blocks_are_the_sweeps_of_one_run(desk, state):
     values = state.check({"mode": "rbm"})
-    model = desk.model(machine.machine_of(desk))
+    model = desk.model(machine.machine_of(desk, {"model": "rbm-mnist"}))
     v = machine.beginning(model, values)
     whole = machine.sweeps(model, v, values, 0, 6)[0]
     first = machine.sweeps(model, v, values, 0, 2)[0]
@@ -226,7 +226,7 @@ def test_heat_shakes_more_pixels(tab):
 def test_filters_come_with_their_usual_level(tab, desk):
     found = tab.call(STAGE, "energy_filters", {"state": {}})
     count = len(base64.b64decode(found["mean"]))
-    assert count == desk.model(machine.machine_of(desk)).W.shape[1]
+    assert count == desk.model(machine.machine_of(desk, {"model": "rbm-mnist"})).W.shape[1]
     assert pixels(found["src"]).shape == (28 * -(-count // 25), 28 * 25)
 
 

@@ -6,7 +6,7 @@ undo, the saved picture, the address and "copy as Python" follow from the declar
 
 from playground.api import PlaygroundError
 from tabs._ui.clock import Clock
-from tabs._ui.controls import model_field, seed_field
+from tabs._ui.controls import ModelField, model_field, seed_field, suits
 from tabs._ui.guard import guard
 from tabs._ui.keep import Keeper
 from tabs._ui.picture import read_picture
@@ -16,6 +16,7 @@ from tabs._ui.state import Preset, Shown, State
 __all__ = [
     "Clock",
     "Keeper",
+    "ModelField",
     "PlaygroundError",
     "Preset",
     "Shell",
@@ -25,4 +26,5 @@ __all__ = [
     "model_field",
     "read_picture",
     "seed_field",
+    "suits",
 ]

@@ -63,18 +63,23 @@ def theme() -> gr.themes.Base:
 
 def css(tabs: Sequence[str]) -> str:
     """The style sheet, and the tabs' own."""
-    own = [ASSETS / f"tab-{name}.css" for name in tabs]
-    files = [ASSETS / "style.css", *(path for path in own if path.is_file())]
+    files = [ASSETS / "style.css", *_own(tabs, "css")]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 def head(tabs: Sequence[str]) -> str:
     """Scripts of the page; they run before any component is there."""
-    own = [f"tab-{name}.js" for name in tabs if (ASSETS / f"tab-{name}.js").is_file()]
-    scripts = [(ASSETS / name).read_text(encoding="utf-8") for name in (*SHARED, *own)]
+    files = [*(ASSETS / name for name in SHARED), *_own(tabs, "js")]
+    scripts = [path.read_text(encoding="utf-8") for path in files]
     scripts.append(f"pg.boot({json.dumps(list(tabs))})")
     icon = "<link rel='icon' href='data:,'>"
     return icon + "".join(f"<script>{script}</script>" for script in scripts)
+
+
+def _own(tabs: Sequence[str], kind: str) -> list[Path]:
+    """Each tab's file, `tab-<name>.<kind>`, followed by its further ones, `tab-<name>-<part>.<kind>`."""
+    found = [[ASSETS / f"tab-{name}.{kind}", *sorted(ASSETS.glob(f"tab-{name}-*.{kind}"))] for name in tabs]
+    return [path for paths in found for path in paths if path.is_file()]
 
 
 def header(engine: Engine) -> gr.HTML:

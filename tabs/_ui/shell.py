@@ -25,6 +25,8 @@ from tabs._ui.state import KINDS, Shown, State
 
 Draw = Callable[[dict[str, Any]], Shown]
 Stream = Callable[[dict[str, Any]], Iterator[Shown]]
+EVENTS = "{server, trigger, watch, props, events: ['apply', 'own', 'run', 'halt']}"
+OWN_SHOWN = 24  # a visitor's own models in one list
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 TOOLS = (  # action, label, key
     ("undo", "Undo", "Ctrl+Z"),
@@ -138,7 +140,7 @@ class Shell:
         return gr.HTML(
             {},
             html_template=_escape(self._html()),
-            js_on_load=mount.replace("SERVER", "{server, trigger, watch, props, events: ['apply', 'run', 'halt']}"),
+            js_on_load=mount.replace("SERVER", EVENTS),
             server_functions=[*self._server(), *(guard(f) for f in self.functions)],
             elem_id=f"{self.state.tab}-stage",
             elem_classes="pg-stage",
@@ -202,12 +204,23 @@ class Shell:
     def _wire(self, stage: gr.HTML) -> None:
         tab, names = json.dumps(self.state.tab), json.dumps(list(self.parts))
         stage.apply(None, None, list(self.parts.values()), js=f"() => pg.tab({tab}).pull({names})", queue=False)
+        if "model" in self.parts and isinstance(self.state.field("model"), controls.ModelField):
+            stage.own(self._own, None, self.parts["model"], queue=False, show_progress="hidden")
         if self.stream is None:
             return
         free = {"concurrency_limit": None, "trigger_mode": "multiple"}  # the engine takes turns, the newest run wins
         run = stage.run(self._run, None, stage, show_progress="hidden", **free)
         halted = stage.halt(None, None, None, cancels=[run], queue=False)
         halted.then(None, None, None, js=f"() => pg.tab({tab}).halted()", queue=False)
+
+    def _own(self, event: gr.EventData) -> Any:
+        """The list of models with the visitor's own ones, whose names the page knows, at its end."""
+        request = event._data if isinstance(event._data, dict) else {}
+        asked = request.get("names")
+        field = self.state.field("model")
+        names = [name for name in asked[:OWN_SHOWN] if field.opens(name)] if isinstance(asked, list) else []
+        own = [(self.engine.card(name).title, name) for name in names]
+        return gr.update(choices=[*controls.named(field, self.titles), *own])
 
     def _run(self, event: gr.EventData) -> Iterator[dict[str, Any]]:
         """A run as a Gradio generator: closing the page or `tab.stop()` ends it within one step."""

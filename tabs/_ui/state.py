@@ -80,10 +80,15 @@ class State:
         """The declaration as JSON, for the page."""
         return {
             "tab": self.tab,
-            "fields": [dataclasses.asdict(f) for f in self.fields],
+            "fields": [declared(f) for f in self.fields],
             "presets": [dataclasses.asdict(p) | {"values": dict(p.values)} for p in self.presets],
             "first": self.first(),
         }
+
+
+def declared(entry: Field) -> dict[str, Any]:
+    """What the page has to know of one value, as JSON."""
+    return {part.name: getattr(entry, part.name) for part in dataclasses.fields(Field)}
 
 
 @dataclass(frozen=True)

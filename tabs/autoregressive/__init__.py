@@ -38,8 +38,9 @@ def build(engine: Engine) -> None:
             shell.control("model")
             shell.seed_row()
         with shell.group("Drawing", when={"mode": drawn}):
-            for name in ("label", "temperature"):
-                shell.control(name)
+            shell.control("label")
+        with shell.group("Chance", when={"mode": [*drawn, "complete"]}):
+            shell.control("temperature")
         with shell.group("Picture", when={"mode": given}):
             for name in ("source", "test"):
                 shell.control(name)

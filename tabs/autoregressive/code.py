@@ -79,7 +79,7 @@ def complete(values: Values, filters: bool, classes: int) -> str:
         known = f"from tabs.autoregressive.pictures import hole_of\nmask = 1 - hole_of({hole!r}, x.shape[-2:])"
     told = values["told"] != UNTOLD and classes
     label = f"torch.full(({ENDINGS},), model.card.labels.index({values['told']!r}))" if told else "None"
-    more = f", particles={values['particles']}" if filters else ""
+    more = f", particles={values['particles']}, temperature={values['temperature']}" if filters else ""
     seeds = f"[({values['seed']} + i) % 2**32 for i in range({ENDINGS})]"
     return (
         f"{opened(values)}\n{known}\nx, mask = x.expand({ENDINGS}, -1, -1, -1), mask.expand({ENDINGS}, -1, -1, -1)\n"

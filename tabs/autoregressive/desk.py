@@ -88,9 +88,10 @@ class Desk:
         """Its card."""
         return self.engine.card(name)
 
-    def names(self, able: Callable[[nn.Module], bool]) -> list[str]:
+    def names(self, able: Callable[[nn.Module], bool], also: Sequence[str] = ()) -> list[str]:
         """Checkpoints of the family that can do something; one that cannot be opened is passed over."""
-        return [card.name for card in self.engine.cards() if card.family == FAMILY and self._opens(card.name, able)]
+        names = [card.name for card in self.engine.cards(also=also) if card.family == FAMILY]
+        return [name for name in names if self._opens(name, able)]
 
     def _opens(self, name: str, able: Callable[[nn.Module], bool]) -> bool:
         try:
@@ -100,7 +101,7 @@ class Desk:
 
     def fitting(self, values: Values) -> str:
         """The chosen network if it suits the mode, else the first that does."""
-        names = self.names(CAN[values["mode"]])
+        names = self.names(CAN[values["mode"]], also=[values["model"]])
         if values["model"] in names:
             return values["model"]
         self.model(values["model"])  # raises with the reason if it cannot be opened at all

@@ -48,7 +48,8 @@ def complete(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     x = desk.picture(values)
     hole = hole_of(values, x.shape[-2:])
     seeds = list(spread(values["seed"], ENDINGS))
-    key = ("complete", name, render.png_uri(x), bits_of(hole), tuple(seeds), values["told"], particles_of(desk, values))
+    settings = (values["told"], values["temperature"], particles_of(desk, values))
+    key = ("complete", name, render.png_uri(x), bits_of(hole), tuple(seeds), *settings)
     found, total = [], 0
     if (kept := desk.known(key)) is None:
         for frame in repairs(desk, values, x, 1 - hole, seeds):
@@ -70,7 +71,7 @@ def repairs(desk: Desk, values: Values, x: Tensor, known: Tensor, seeds: list[in
     label = None if values["told"] == UNTOLD else desk.label(name, values["told"])
     labels = desk.labels(name, label, n)
     many, mask = x.expand(n, -1, -1, -1), known.expand(n, -1, -1, -1)
-    more = {"particles": values["particles"]} if filters(desk, name) else {}
+    more = {k: values[k] for k in ("particles", "temperature")} if filters(desk, name) else {}
     return desk.engine.steps(lambda: model.repair(many, mask, seeds, labels, **more))
 
 

@@ -22,6 +22,7 @@ from tabs.compare.state import REALS
 
 KEPT = 24  # finished answers of all visitors: a class asks the same thing thirty times
 PASSING = ("go", "frame")  # values that do not change the answer
+MOST_OWN = 40  # names that are looked through for a visitor's own models
 FITTING = 6  # columns that stand beside each other without scrolling
 TILE = 112  # pixels of a picture's side on a saved sheet, at least
 PAPER = 0.6  # grey of a cell that is still empty; neither light nor dark pages make it glare
@@ -39,7 +40,8 @@ class Desk:
 
     def comparison(self, values: Values) -> Comparison:
         """The models of the chosen data set, at the chosen number of steps."""
-        return Comparison(self.engine, values["data"], values["steps"])
+        own = values["switched"].split(",")[:MOST_OWN]
+        return Comparison(self.engine, values["data"], values["steps"], own=[n for n in own if self.engine.own_card(n)])
 
     def able(self, values: Values) -> list[ModelCard]:
         """Cards of all who could answer the present question: only repair needs no samples."""
@@ -47,10 +49,15 @@ class Desk:
         return self.comparison(values).contestants(*mending)
 
     def off(self, values: Values) -> set[str]:
-        """Names of the columns left out: at first all but the best of each family if not all fit; then as switched."""
-        there = self.able(values)
-        first = set() if len(there) <= FITTING else {c.name for c in there} - set(self.comparison(values).champions())
-        return first ^ set(values["switched"].split(","))
+        """Names of the columns left out: at first all but the best of each family if not all fit; then as switched.
+
+        A visitor's own model takes part because it is named among the switched, so it counts as left out at first.
+        """
+        there, comparison = self.able(values), self.comparison(values)
+        own = set(comparison.own)
+        few = len(there) - len(own) <= FITTING
+        first = set() if few else {card.name for card in there} - set(comparison.champions())
+        return (first | own) ^ set(values["switched"].split(","))
 
     def chosen(self, values: Values) -> list[ModelCard]:
         """Cards of the columns that are switched on."""

@@ -34,9 +34,9 @@ class Desk(ui.Keeper):
         """The network of a checkpoint."""
         return self.engine.model(name)
 
-    def names(self, *abilities: str, data: str = "mnist") -> list[str]:
+    def names(self, *abilities: str, data: str = "mnist", also: Sequence[str] = ()) -> list[str]:
         """The family's checkpoints of one data set that have every one of the named methods."""
-        names = [card.name for card in self.engine.cards(data=data) if card.family == FAMILY]
+        names = [card.name for card in self.engine.cards(data=data, also=also) if card.family == FAMILY]
         return [n for n in names if all(hasattr(self._opened(n), ability) for ability in abilities)]
 
     def _opened(self, name: str) -> nn.Module | None:

@@ -27,9 +27,11 @@ MOST_BLOCK = 60
 ABILITIES = ("sweep", "filters", "free_energy", "hidden")
 
 
-def machine_of(desk: Desk) -> str:
-    """The checkpoint that runs here."""
-    return desk.first(*ABILITIES, recipe="rbm-mnist")
+def machine_of(desk: Desk, values: Values) -> str:
+    """The checkpoint that runs here: the visitor's own machine where one is chosen, else the shipped one."""
+    own = [name for name in [values["model"]] if desk.engine.own_card(name)]
+    able = [name for name in desk.names(*ABILITIES, also=own) if name in own]
+    return able[0] if able else desk.first(*ABILITIES, recipe="rbm-mnist")
 
 
 # ---------------------------------------------------------------------------------------------- chains
@@ -80,7 +82,7 @@ def sweeps(model: nn.Module, v: Tensor, values: Values, first: int, count: int) 
 
 def show_rbm(desk: Desk, values: Values) -> ui.Shown:
     """The particles after `sweeps` sweeps."""
-    name = machine_of(desk)
+    name = machine_of(desk, values)
     model, count = desk.model(name), values["sweeps"]
 
     def run() -> tuple[Tensor, Tensor, Tensor]:
@@ -113,7 +115,7 @@ def block(desk: Desk, request: Any, state: ui.State) -> dict[str, Any]:
     first = Field("sweep", "int", 0, 0, 10**7, label="The sweep").check(given["sweep"])
     chosen = Field("chosen", "int", 0, 0, PARTICLES - 1, label="The particle").check(given["chosen"])
     count = Field("count", "int", 1, 1, MOST_BLOCK, label="The number of pictures").check(given["count"])
-    name = machine_of(desk)
+    name = machine_of(desk, values)
     model = desk.model(name)
 
     def run() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -159,8 +161,8 @@ def lit(hidden: Tensor) -> str:
 
 def filters(desk: Desk, request: Any, state: ui.State) -> dict[str, Any]:
     """Every hidden unit's weights as a picture, and how often it is on for test digits."""
-    checked(request, state)
-    name = machine_of(desk)
+    values = checked(request, state)
+    name = machine_of(desk, values)
 
     def make() -> dict[str, Any]:
         model = desk.model(name)

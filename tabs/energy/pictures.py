@@ -31,7 +31,7 @@ Run = Callable[[], Iterator[Frame]]
 
 def menders(desk: Desk, values: Values) -> list[str]:
     """Who can mend this kind of damage."""
-    names = desk.names("repair", "sample")
+    names = desk.names("repair", "sample", also=[values["model"]])
     if values["damage"] == "noise":
         names = [n for n in names if hasattr(desk.model(n), "weights") or hasattr(desk.model(n), "move")]
     names.sort(key=lambda n: (desk.engine.card(n).year, n))
@@ -184,7 +184,7 @@ def listed(words: list[str]) -> str:
 
 def dreamer(desk: Desk, values: Values) -> str:
     """The chosen network if it dreams, else the first that does."""
-    names = desk.names("sample")
+    names = desk.names("sample", also=[values["model"]])
     if values["model"] in names:
         return values["model"]
     return desk.first("sample", recipe="dbn-mnist")

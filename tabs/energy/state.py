@@ -37,7 +37,8 @@ def declare(engine: Engine) -> ui.State:
     labels = tuple(dict.fromkeys(c for n in models if n != NONE for c in engine.card(n).labels)) or tuple("0123456789")
     fields = (
         Field("mode", "choice", "landscape", choices=MODES, label="Mode"),
-        Field("model", "choice", favourite, choices=models, label="Network"),
+        ui.ModelField("model", "choice", favourite, choices=models, label="Network",
+                      opens=ui.suits(engine, "energy", "mnist")),
         ui.seed_field(),
         *_landscape(), *_machine(), *_pictures(labels), *_memory(), *_learning(),
     )  # fmt: skip

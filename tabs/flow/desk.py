@@ -86,9 +86,9 @@ class Desk(ui.Keeper):
 
     # ------------------------------------------------------------------ networks
 
-    def cards(self, mode: str) -> list[ModelCard]:
+    def cards(self, mode: str, also: Sequence[str] = ()) -> list[ModelCard]:
         """Flows that suit a mode and can be opened, the newest idea first."""
-        cards = [card for card in self.engine.cards() if card.family == "flow" and fits(card, mode)]
+        cards = [card for card in self.engine.cards(also=also) if card.family == "flow" and fits(card, mode)]
         cards = [card for card in cards if self.opens(card.name)]
         return sorted(cards, key=lambda card: (-card.year, card.data != "mnist", card.name))
 
@@ -102,7 +102,7 @@ class Desk(ui.Keeper):
 
     def fitting(self, name: str, mode: str) -> str:
         """The model if it suits the mode, else the first that does."""
-        names = [card.name for card in self.cards(mode)]
+        names = [card.name for card in self.cards(mode, also=[name])]
         if not names:
             recipe = TRAIN.get(mode, "nice-mnist")
             raise PlaygroundError(f"No flow for this is here yet. Train one: python -m playground train {recipe}.")

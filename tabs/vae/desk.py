@@ -63,9 +63,11 @@ class Desk(ui.Keeper):
         """The network of a checkpoint."""
         return self.engine.model(name)
 
-    def names(self, *, data: str | None = None, least: int = 0, most: int = 10**6) -> list[str]:
+    def names(
+        self, *, data: str | None = None, least: int = 0, most: int = 10**6, also: Sequence[str] = ()
+    ) -> list[str]:
         """Checkpoints of the family, optionally of one data set or within a number of latents."""
-        names = [c.name for c in self.engine.cards(data=data) if c.family == "vae"]
+        names = [c.name for c in self.engine.cards(data=data, also=also) if c.family == "vae"]
         return [n for n in names if least <= self.model(n).latent_size <= most]
 
     def decode(self, name: str, z: Tensor) -> Tensor:

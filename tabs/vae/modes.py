@@ -36,7 +36,7 @@ def draw(desk: Desk, values: Values) -> ui.Shown:
 def fitting(desk: Desk, values: Values) -> str:
     """The chosen model if it suits the mode, else the first that does."""
     limits = {"map": {"most": 2}, "sliders": {"least": 3}, "faces": {"data": "faces"}}.get(values["mode"], {})
-    names = desk.names(**limits)
+    names = desk.names(**limits, also=[values["model"]])
     if not names:
         raise ui.PlaygroundError("No model for this mode is here yet. Train one: python -m playground train vae-faces.")
     favourite = "vae-mnist-2d" if "vae-mnist-2d" in names else names[0]

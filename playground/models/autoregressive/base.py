@@ -221,6 +221,7 @@ class PixelModel(nn.Module, PyTorchModelHubMixin):
         labels: Tensor | None = None,
         particles: int = 16,
         order: int | str = 0,
+        temperature: float = 1.0,
     ) -> Iterator[Frame]:
         """Draws the unknown pixels from p(unknown | known), approximately: a particle filter over the picture.
 
@@ -232,13 +233,14 @@ class PixelModel(nn.Module, PyTorchModelHubMixin):
         Args:
             x, mask: (N, 1, H, W); known pixels (mask 1) come back as they were, grey ones are read as black or white.
             labels: int64 (N,); None gives every particle a class of its own.
+            temperature: of the draws; known pixels are weighed as the network believes them.
         """
         index, (_, height, width) = self._order(order), self.shape
         x, mask = x.to(self.device), mask.to(self.device)
         given = turn(binary(x), index)[:, 0].repeat_interleave(particles, 0)
         known = turn(mask, index)[:, 0].repeat_interleave(particles, 0) > 0.5
         crowd = Particles(generators(seeds), particles, self.device)
-        limits = turn(thresholds(crowd.noise(self.shape), 1.0), index)[:, 0]
+        limits = turn(thresholds(crowd.noise(self.shape), temperature), index)[:, 0]
         cache = self.cache(torch.where(known, given, 0.0), self._crowd_labels(crowd, labels), index)
         for row in range(height):
             cache.start_row(row)

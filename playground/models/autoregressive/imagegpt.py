@@ -151,6 +151,7 @@ class ImageGPT(nn.Module, PyTorchModelHubMixin):
         seeds: Sequence[int],
         labels: Tensor | None = None,
         particles: int = 16,
+        temperature: float = 1.0,
     ) -> Iterator[Frame]:
         """Draws the words that touch the hole, the others weigh the particles (see `PixelModel.repair`).
 
@@ -163,12 +164,14 @@ class ImageGPT(nn.Module, PyTorchModelHubMixin):
         guess = self.decode_tokens(torch.full((len(x), self.length), -1))
         for turn in range(ROUNDS):
             given = self.encode_tokens(torch.where(mask > 0.5, x, guess))
-            for place, tokens in self._repaired(given, inside, crowd):
+            for place, tokens in self._repaired(given, inside, crowd, temperature):
                 guess = self.decode_tokens(tokens)
                 step = turn * self.grid[0] + place // self.grid[1] + 1
                 yield Frame(torch.where(mask > 0.5, x, guess), step, ROUNDS * self.grid[0], state=tokens.float())
 
-    def _repaired(self, given: Tensor, inside: Tensor, crowd: Particles) -> Iterator[tuple[int, Tensor]]:
+    def _repaired(
+        self, given: Tensor, inside: Tensor, crowd: Particles, temperature: float = 1.0
+    ) -> Iterator[tuple[int, Tensor]]:
         """One pass of the particle filter; (place, words of the present favourites) at the end of each row."""
         u = torch.special.ndtr(crowd.noise((self.length,)).double())
         given, inside = given.repeat_interleave(crowd.size, 0), inside.repeat_interleave(crowd.size, 0)
@@ -177,7 +180,7 @@ class ImageGPT(nn.Module, PyTorchModelHubMixin):
         crowd.log_weights.zero_()
         for place in range(self.length):
             logits = cache.logits(tokens, place)
-            drawn = choose(logits, u[:, place], 1.0, self.words, 1.0)
+            drawn = choose(logits, u[:, place], temperature, self.words, 1.0)
             tokens[:, place] = torch.where(inside[:, place], drawn, given[:, place])
             crowd.weigh(torch.where(inside[:, place], 0.0, log_prob_of(logits, given[:, place])))
             if (parents := crowd.resample()) is not None:
