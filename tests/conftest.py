@@ -22,11 +22,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def engine():
-    """The shipped checkpoints on the CPU."""
+def engine(tmp_path_factory):
+    """The shipped checkpoints on the CPU, and an empty place for visitors' models."""
     from playground import Engine
 
-    return Engine("cpu")
+    return Engine("cpu", own=tmp_path_factory.mktemp("own"))
 
 
 @pytest.fixture(scope="session")
