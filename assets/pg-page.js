@@ -89,9 +89,10 @@
     return asked;
   };
 
-  /** A tab was opened. Until the address has been read, Gradio's own first selection is not a visitor's wish. */
+  /** A tab was opened. Gradio's own first selection is not a visitor's wish, and on a busy machine it comes late. */
   pg.select = name => {
-    if (!pg.booted && name !== pg.active) return;
+    const stale = document.getElementById(`tab-${name}-button`)?.getAttribute('aria-selected') === 'false';
+    if (name !== pg.active && (!pg.booted || stale)) return;
     pg.active = name;
     pg.booted = true;
     if (pg.tabs[name]?.spec) pg.tabs[name].address();
