@@ -10,7 +10,7 @@ from playground.data import densities
 from playground.metrics import sliced_wasserstein
 
 
-def grid(side=801, reach=5.0):
+def grid(side=501, reach=5.0):
     """Points of a fine grid, float64 (side², 2), and the area each stands for."""
     line = torch.linspace(-reach, reach, side, dtype=torch.float64)
     return torch.cartesian_prod(line, line), (line[1] - line[0]).item() ** 2

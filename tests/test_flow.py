@@ -137,7 +137,7 @@ PLANES = [name for name in shipped() if name.endswith("-2d") and name.split("-")
 def test_the_shipped_densities_integrate_to_one(name):
     model = registry.load(registry.read_card(registry.CHECKPOINTS / name)).double()
     for label in range(model.classes):
-        assert integral(model, label, 300, 6.0) == pytest.approx(1, abs=0.01)
+        assert integral(model, label, 240, 6.0) == pytest.approx(1, abs=0.01)
 
 
 def test_points_are_weighed_in_units_of_the_plane():
