@@ -3,7 +3,7 @@
 import torch
 
 from playground import registry
-from playground.data import Dataset, densities, faces, mnist
+from playground.data import Dataset, densities, emoji, faces, mnist, stacked
 from playground.models.vae import VAE
 
 FRONT = {"family": "vae", "title": "A tiny VAE", "data": "mnist", "shape": [1, 28, 28]}
@@ -19,7 +19,8 @@ def write_tiny_vae(folder, **own):
 
 
 def tiny_data(name, count=256, seed=0):
-    """A data set of the shape of `name` that needs no files: faces and points are drawn, "digits" are bars."""
+    """A data set of the shape of `name` that needs no files: faces and points are drawn, "digits" and
+    "emoji" are bars."""
     if name == "densities":
         stream = torch.Generator().manual_seed(seed)
         labels = torch.arange(count) % len(densities.NAMES)
@@ -28,6 +29,15 @@ def tiny_data(name, count=256, seed=0):
     if name == "faces":
         images, labels = faces.dataset(range(seed, seed + count))
         return Dataset(name, torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels), faces.ATTRIBUTES)
+    if name == "stackedmnist":
+        parts = [tiny_data("mnist", count, seed + k) for k in range(3)]
+        labels = torch.stack([parts[k].labels.roll(k) for k in range(3)], 1)
+        images = torch.cat([parts[k].images.roll(k, 0) for k in range(3)], 1)
+        return Dataset(name, images, labels, dict.fromkeys(stacked.CHANNELS, mnist.LABELS))
+    if name == "emoji":
+        digits = tiny_data("mnist", count, seed)
+        images = torch.nn.functional.pad(255 - digits.images, (2, 2, 2, 2), value=255).repeat(1, 3, 1, 1)
+        return Dataset(name, images, digits.labels % 7, {"group": emoji.GROUPS}, ("a bar",) * count)
     labels = torch.arange(count) % 10
     stream = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 40, (count, 1, 28, 28), generator=stream)

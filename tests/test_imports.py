@@ -25,6 +25,7 @@ ROOMS = {
         "playground.models",
         "playground.training.recipe",
         "playground.training.ema",
+        "playground.training.precision",
     ),
     "playground.registry": ("playground.api", "playground.models"),
     "playground.engine": ("playground.api", "playground.registry"),
@@ -35,6 +36,8 @@ ROOMS = {
         "playground.models",
         "playground.registry",
         "playground.engine",
+        "playground.render",
+        "playground.sampling",
         "playground.training",
     ),
 }

@@ -16,14 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from playground.data import densities, faces, mnist
+from playground.data import densities, emoji, faces, mnist, stacked
 from playground.data.mnist import DataError
 
-NAMES = ("mnist", "faces", "densities")
+NAMES = ("mnist", "faces", "densities", "emoji", "stackedmnist")
 CREDITS = {
     "mnist": "MNIST: Yann LeCun, Corinna Cortes and Christopher J. C. Burges (1998), CC BY-SA 3.0",
     "faces": "Cartoon faces drawn by this project from seeds, Apache-2.0",
     "densities": "Points of six densities drawn by this project, Apache-2.0",
+    "emoji": "Noto Emoji: Google, Apache-2.0",
+    "stackedmnist": "Three digits of MNIST (LeCun, Cortes and Burges, 1998, CC BY-SA 3.0) in one picture",
 }
 FACES_DRAWN = {"train": 40_000, "test": 10_000}
 POINTS_DRAWN = {"train": 120_000, "test": 30_000}  # of all six densities together
@@ -37,12 +39,14 @@ class Dataset:
         images: uint8 (N, C, H, W), or float32 in [0, 1] where 256 levels are too few (points of the plane).
         labels: int64 (N,) classes, or (N, A) attribute indices.
         heads: attribute → its values, in label order ({"digit": …} for MNIST).
+        captions: a few words for each picture, where there are any.
     """
 
     name: str
     images: Tensor
     labels: Tensor
     heads: dict[str, tuple[str, ...]]
+    captions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,6 +59,7 @@ class Dataset:
 
 def load(name: str, split: str = "train", progress: Callable[[int, int], None] | None = None) -> Dataset:
     """The data set `name` (one of `NAMES`), split "train" or "test"."""
+    captions: tuple[str, ...] = ()
     if name == "densities":
         return _points(split)
     if name == "mnist":
@@ -63,10 +68,16 @@ def load(name: str, split: str = "train", progress: Callable[[int, int], None] |
     elif name == "faces":
         images, labels = _faces(split, progress)
         heads = dict(faces.ATTRIBUTES)
+    elif name == "stackedmnist":
+        images, labels = stacked.load(split, progress)
+        heads = dict.fromkeys(stacked.CHANNELS, mnist.LABELS)
+    elif name == "emoji":
+        images, labels, captions = emoji.load(split, progress)
+        heads = {"group": emoji.GROUPS}
     else:
         raise DataError(f"There is no data set {str(name)[:40]!r}. Known: {', '.join(NAMES)}.")
     tensor = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    return Dataset(name, tensor, torch.from_numpy(labels.copy()), heads)
+    return Dataset(name, tensor, torch.from_numpy(labels.copy()), heads, captions)
 
 
 def _points(split: str) -> Dataset:

@@ -4,7 +4,14 @@ A *feature* is a row of an (N, F) tensor, in practice the last hidden layer of a
 project. No published score can be reproduced with it, but scores measured in the same features can be compared.
 """
 
-from playground.metrics.disentanglement import Dci, dci, entropy, mutual_information, mutual_information_gap
+from playground.metrics.disentanglement import (
+    Dci,
+    dci,
+    entropy,
+    information_gaps,
+    mutual_information,
+    mutual_information_gap,
+)
 from playground.metrics.diversity import confidence, histogram, mean_pairwise_distance, missing, total_variation
 from playground.metrics.frechet import frechet_distance, frechet_floor
 from playground.metrics.kernel import gaussian_discrepancy, kernel_distance
@@ -29,6 +36,7 @@ __all__ = [
     "gaussian_discrepancy",
     "histogram",
     "importance_bound",
+    "information_gaps",
     "kernel_distance",
     "mean_pairwise_distance",
     "memorisation",

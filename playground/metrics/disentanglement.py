@@ -53,14 +53,21 @@ def entropy(factors: Tensor) -> Tensor:
     return torch.stack([-(p[p > 0] * p[p > 0].log()).sum() for p in shares])
 
 
-def mutual_information_gap(code: Tensor, factors: Tensor) -> float:
-    """MIG of (N, D ≥ 2) codes and int64 (N, K) factors, in [0, 1]; a factor that never varies does not count."""
+def information_gaps(code: Tensor, factors: Tensor) -> Tensor:
+    """(I(z_1; v) − I(z_2; v)) / H(v) of each factor: (N, D ≥ 2) codes, int64 (N, K) factors → (K,), in [0, 1].
+
+    A factor that never varies gets NaN.
+    """
     spread = entropy(factors)
-    varied = spread > 1e-6
-    if code.shape[1] < 2 or not varied.any():
+    if code.shape[1] < 2 or not (spread > 1e-6).any():
         raise ValueError("A gap needs at least two latents and a factor that varies.")
     best = mutual_information(code, factors).topk(2, dim=0).values
-    return ((best[0] - best[1]) / spread)[varied].mean().item()
+    return torch.where(spread > 1e-6, (best[0] - best[1]) / spread, torch.nan)
+
+
+def mutual_information_gap(code: Tensor, factors: Tensor) -> float:
+    """MIG of (N, D ≥ 2) codes and int64 (N, K) factors, in [0, 1]; a factor that never varies does not count."""
+    return information_gaps(code, factors).nanmean().item()
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,9 @@ def dci(code: Tensor, factors: Tensor) -> Dci:
         code: (N, D); factors: float (N, K) numbers, one column per factor (a class of several values: one-hot). The
             first half fits the probe, the second half is predicted.
     """
-    code, factors = check_features(code=code, factors=factors.float())
+    (code,), (factors,) = check_features(code=code), check_features(factors=factors.float())  # widths may differ
+    if len(code) != len(factors):
+        raise ValueError(f"There are {len(code)} codes and {len(factors)} rows of factors.")
     code = (code - code.mean(0)) / code.std(0).clamp_min(1e-9)
     factors = (factors - factors.mean(0)) / factors.std(0).clamp_min(1e-9)
     half = len(code) // 2

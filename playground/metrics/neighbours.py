@@ -27,7 +27,8 @@ class Index:
 
     Attributes:
         embeddings: float16 (N, F).
-        packed: uint8 (N, H, W/2), two grey levels a byte, the left one in the high half; empty if drawn.
+        packed: uint8 (N, H, W/2), or (N, C, H, W/2) in colour: two levels a byte, the left one in the high half;
+            empty if drawn.
         seeds: int64 (N,), what to draw the pictures from; empty if packed.
         draw: seed → uint8 (H, W, C); needed where pictures are drawn.
     """
@@ -39,7 +40,7 @@ class Index:
 
     @classmethod
     def of_pictures(cls, embeddings: Tensor, images: Tensor) -> Index:
-        """From features (N, F) and grey uint8 pictures (N, H, W) with even W."""
+        """From features (N, F) and uint8 pictures with even W: (N, H, W) grey or (N, C, H, W) in colour."""
         return cls(embeddings.cpu().half(), pack(images.cpu()), torch.empty(0, dtype=torch.long))
 
     @classmethod
@@ -67,7 +68,8 @@ class Index:
     def picture(self, i: int) -> np.ndarray:
         """Training picture i, uint8 (H, W, C)."""
         if len(self.packed):
-            return unpack(self.packed[i])[..., None].numpy()
+            pixels = unpack(self.packed[i])
+            return (pixels[..., None] if pixels.dim() == 2 else pixels.permute(1, 2, 0)).numpy()
         if self.draw is None:
             raise ValueError("This index keeps seeds only; load it with the function that draws them.")
         return self.draw(int(self.seeds[i]))

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from playground.data import faces, mnist
+from playground.data import emoji, faces, mnist, stacked
 from playground.models.hub import from_folder
 from playground.models.layers import conv_down
+from playground.training.precision import mixed
 from playground.training.recipe import Batch, Recipe, cosine
 
 
@@ -72,17 +73,25 @@ def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
 
 
 class ClassifierLearner:
-    """Cross-entropy, summed over the attributes."""
+    """Cross-entropy, summed over the attributes.
 
-    def __init__(self, model: Classifier, device: torch.device) -> None:
+    Args:
+        mirrored: half of the batches are shown in the mirror, where pictures are few and left and right mean little.
+    """
+
+    def __init__(self, model: Classifier, device: torch.device, mirrored: bool = False) -> None:
+        self.mirrored = mirrored
         self.model = model.to(device, memory_format=torch.channels_last)
         self.modules: dict[str, nn.Module] = {"model": self.model}
         adam = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"model": adam}
 
     def step(self, batch: Batch) -> dict[str, float]:
-        x = shifted(batch.x, batch.noise, by=2).to(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, torch.bfloat16):
+        x = shifted(batch.x, batch.noise, by=2)
+        if self.mirrored and torch.rand((), generator=batch.noise) < 0.5:
+            x = x.flip(3)
+        x = x.to(memory_format=torch.channels_last)
+        with mixed(x.device):
             logits = self.model.classify(x)
         targets = batch.y.reshape(len(x), -1).unbind(1)
         loss = sum(F.cross_entropy(out.float(), y) for out, y in zip(logits, targets))
@@ -111,5 +120,22 @@ RECIPES = (
         ),
         title="Judge of faces", summary="Names every attribute of a drawn face; the metrics' feature space.",
         year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",
+    ),
+    Recipe(
+        name="classifier-emoji", family="classifier", data="emoji", images=120_000, batch=64, rate=cosine,
+        learner=lambda device: ClassifierLearner(
+            Classifier((3, 32, 32), (("group", emoji.GROUPS),), widths=(24, 48, 96)), device, mirrored=True
+        ),
+        title="Judge of emoji", summary="Tells groups of emoji apart, from few examples; the metrics' feature space.",
+        year=2015, paper="He et al., Deep residual learning for image recognition, CVPR 2016",
+    ),
+    Recipe(
+        name="classifier-stackedmnist", family="classifier", data="stackedmnist", images=240_000, batch=128,
+        rate=cosine,
+        learner=lambda device: ClassifierLearner(
+            Classifier((3, 28, 28), tuple((c, mnist.LABELS) for c in stacked.CHANNELS), widths=(32, 64)), device
+        ),
+        title="Judge of stacked digits", summary="Names the digit in each of three channels; it counts the modes.",
+        year=2016, paper="arXiv:1611.02163",
     ),
 )  # fmt: skip

@@ -28,9 +28,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame
+from playground.models.critic import SLOPE, Discriminator, disturbed, gradient_penalty
 from playground.models.hub import from_folder
 from playground.sampling import normal
 from playground.training.ema import average
+from playground.training.precision import mixed
 from playground.training.recipe import Batch, Recipe, flat
 
 TRUNCATION = Field(
@@ -38,7 +40,6 @@ TRUNCATION = Field(
     info="0 is the mean picture; small values are safe and alike, above 1 they get daring.",
 )  # fmt: skip
 PROJECTION_STEPS, PROJECTION_TRIES = 80, 64
-SLOPE = 0.2
 FINEST_EXTRA = 16  # up to this side a resolution gets a second convolution
 
 
@@ -131,51 +132,6 @@ class Generator(nn.Module):
         for conv, w in zip(self.convs, ws.unbind(1)):
             x = conv(x, w)
         return torch.tanh(x) if self.squash else x
-
-
-class Discriminator(nn.Module):
-    """Picture in [−1, 1] → logit; with classes, plus ⟨embedding of the class, features⟩. No normalisation.
-
-    Args:
-        shape: (C, H, W). widths: channels per resolution, coarse to fine, as in the generator.
-    """
-
-    def __init__(self, shape: Sequence[int], widths: Sequence[int], classes: int) -> None:
-        super().__init__()
-        sizes = (shape[0], *widths[::-1])
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(sizes))
-        side = shape[1] // 2 ** len(widths)
-        self.last = nn.Conv2d(widths[0] + 1, widths[0], 3, padding=1)
-        self.features = nn.Linear(widths[0] * side * side, widths[0])
-        self.logit = nn.Linear(widths[0], 1, bias=False)  # only differences of logits count
-        self.labels = nn.Embedding(classes, widths[0]) if classes else None
-        for layer in (*self.down, self.last, self.features):
-            nn.init.kaiming_normal_(layer.weight, SLOPE)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        for conv in self.down:
-            x = F.leaky_relu(conv(x), SLOPE)
-        x = F.leaky_relu(self.last(torch.cat([x, _spread(x)], 1)), SLOPE)
-        h = F.leaky_relu(self.features(x.flatten(1)), SLOPE)
-        out = self.logit(h)[:, 0]
-        if self.labels is not None and labels is not None:
-            out = out + (self.labels(labels) * h).sum(1) / math.sqrt(h.shape[1])
-        return out
-
-
-def _spread(x: Tensor, group: int = 4) -> Tensor:
-    """How different the pictures of a group of four are, as one more channel (minibatch deviation, Karras 2017).
-
-    A batch that does not divide into groups (a single picture to be judged) gets zeros.
-    """
-    n, _, h, w = x.shape
-    if n % group or n == 0:
-        return x.new_zeros(n, 1, h, w)
-    y = x.reshape(group, n // group, *x.shape[1:])
-    deviation = (y - y.mean(0)).square().mean(0).add(1e-8).sqrt().mean((1, 2, 3))
-    return deviation.repeat(group)[:, None, None, None].expand(n, 1, h, w)
 
 
 class GAN(nn.Module, PyTorchModelHubMixin):
@@ -328,12 +284,17 @@ def load(folder: Path) -> GAN:
 
 
 class GANLearner:
-    """Alternating steps of D and G on the relativistic loss, R1 and R2 on every few steps of D."""
+    """Alternating steps of D and G on the relativistic loss, R1 and R2 on every few steps of D.
+
+    Args:
+        few: the pictures are so few that D would learn them by heart: it sees them, and G's, disturbed.
+    """
 
     def __init__(
-        self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985
-    ) -> None:
-        self.gamma, self.penalty_every, self.decay = gamma, penalty_every, decay
+        self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985,
+        few: bool = False,
+    ) -> None:  # fmt: skip
+        self.gamma, self.penalty_every, self.decay, self.few = gamma, penalty_every, decay, few
         self.model = model.to(device, memory_format=torch.channels_last)
         g, d = model.generator, model.discriminator
         self.ema = deepcopy(g).requires_grad_(False)
@@ -350,6 +311,8 @@ class GANLearner:
         real = 2 * batch.x - 1
         labels = batch.y if self.model.classes else None
         fake = self._fake(labels, batch)
+        if self.few:
+            real, fake = disturbed(real, batch.noise), disturbed(fake, batch.noise)
         losses = self._step_d(real, fake.detach(), labels, batch)
         losses |= self._step_g(real, fake, labels)
         average(self.ema, self.model.generator, self.decay, batch.seen)
@@ -359,26 +322,26 @@ class GANLearner:
         g = self.model.generator
         z = batch.normal(len(batch.x), g.latent_size)
         w = g.map(z, labels)
-        self._remember_mean(w.detach(), labels)
+        self._remember_mean(w.detach().float(), labels)
         ws = w[:, None].expand(-1, g.layers, -1)
         if torch.rand((), generator=batch.noise) < 0.5:  # style mixing, so that layers learn to stand alone
             other = g.map(batch.normal(len(batch.x), g.latent_size), labels)
             cut = int(torch.randint(1, g.layers, (), generator=batch.noise))
             ws = self.model.mix(w, other, cut)
-        with torch.autocast(z.device.type, torch.bfloat16):
+        with mixed(z.device):
             return g.synthesise(ws).float()
 
     def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with mixed(x.device):
             return self.model.discriminator(x, labels).float()
 
     def _step_d(self, real: Tensor, fake: Tensor, labels: Tensor | None, batch: Batch) -> dict[str, float]:
         on_real, on_fake = self._judge(real, labels), self._judge(fake, labels)
         loss = F.softplus(on_fake - on_real).mean()
         losses = {"d": loss.item()}
-        if (batch.seen // len(real)) % self.penalty_every == 0:  # rarely, and then for all the steps in between
+        if batch.step % self.penalty_every == 0:  # rarely, and then for all the steps in between
             d = self.model.discriminator
-            penalty = _penalty(d, real, labels) + _penalty(d, fake, labels)
+            penalty = gradient_penalty(d, real, labels) + gradient_penalty(d, fake, labels)
             loss = loss + self.penalty_every * self.gamma / 2 * penalty
             losses["penalty"] = penalty.item()
         self._descend("d", loss)
@@ -424,13 +387,6 @@ class GANLearner:
         finished.save_pretrained(str(folder))
 
 
-def _penalty(d: Discriminator, x: Tensor, labels: Tensor | None) -> Tensor:
-    """E‖∇_x D(x)‖² (Mescheder et al. 2018)."""
-    x = x.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(d(x, labels).sum(), x, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()
-
-
 RECIPES = (
     Recipe(
         name="gan-mnist", family="gan", data="mnist", images=800_000, batch=64, rate=flat, conditional=True,
@@ -446,5 +402,24 @@ RECIPES = (
         ),
         title="GAN of faces", summary="A style-based GAN of 64×64 drawn faces: seven styles, truncation, style mixing.",
         year=2018, paper="arXiv:1812.04948",
+    ),
+    Recipe(
+        name="gan-emoji", family="gan", data="emoji", images=400_000, batch=32, rate=flat,
+        learner=lambda device: GANLearner(
+            GAN((3, 32, 32), (160, 96, 48), (160, 96, 40), latent_size=96, classes=0, squash=True),
+            device, gamma=2.0, penalty_every=4, lr=6e-4, few=True,
+        ),
+        title="GAN of emoji", summary="A style-based GAN of 32×32 emoji, learned from a thousand of them.",
+        year=2020, paper="arXiv:2006.10738",
+    ),
+    Recipe(
+        name="gan-stackedmnist", family="gan", data="stackedmnist", images=400_000, batch=64, rate=flat,
+        learner=lambda device: GANLearner(
+            GAN((3, 28, 28), (128, 64), (128, 48), latent_size=64, classes=0), device,
+            gamma=1.0, penalty_every=8, lr=1e-3,
+        ),
+        title="GAN of stacked digits",
+        summary="Three digits at once, a thousand kinds of picture: does it make them all?",
+        year=2017, paper="arXiv:1705.07761",
     ),
 )  # fmt: skip

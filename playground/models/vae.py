@@ -29,6 +29,7 @@ from playground.api import Field, Frame, Posterior
 from playground.models.hub import from_folder
 from playground.models.layers import conv_down, conv_up, mlp
 from playground.sampling import generators, normal
+from playground.training.precision import mixed
 from playground.training.recipe import Batch, Recipe, cosine
 
 TEMPERATURE = Field(
@@ -192,11 +193,11 @@ class VAELearner:
         model, x = self.model, batch.x
         if model.pixels == "bernoulli":
             x = (batch.uniform(*x.shape) < x).float()  # dynamic binarisation: a fresh draw every time
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with mixed(x.device):
             mean, log_var = model._posterior(x)
         mean, log_var = mean.float(), log_var.float()
         z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape) if model.variational else mean
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with mixed(x.device):
             logits = model.decoder(z)
         if model.pixels == "gaussian":  # σ² = mean squared error maximises the bound over σ (Rybkin et al., eq. 5)
             mse = (x - torch.sigmoid(logits.detach().float())).square().mean()
@@ -262,6 +263,18 @@ RECIPES = (
         "vae-faces", "VAE of cartoon faces",
         "A convolutional variational autoencoder of drawn faces with the best single pixel variance.",
         "faces", 400_000, 32, 5.0, shape=(3, 64, 64), latent_size=64, net="conv", widths=(32, 64, 96, 128),
+        pixels="gaussian",
+    ),
+    _recipe(
+        "betavae-faces", "β-VAE of cartoon faces",
+        "Twelve latents under a strong pull to the prior, so that some of them stand for one trait each.",
+        "faces", 200_000, 64, 100.0, shape=(3, 64, 64), latent_size=12, net="conv", widths=(16, 32, 48, 64),
+        pixels="gaussian",
+    ),
+    _recipe(
+        "vae-emoji", "VAE of emoji",
+        "A convolutional variational autoencoder of a thousand 32×32 emoji.",
+        "emoji", 200_000, 32, 2.0, shape=(3, 32, 32), latent_size=64, net="conv", widths=(32, 64, 96),
         pixels="gaussian",
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from playground import registry
+from playground.api import PlaygroundError
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Batch:
         x: float32 (N, C, H, W) in [0, 1], on the device; y: int64 (N,) or (N, A), on the device.
         noise: the run's own random stream, on the CPU.
         seen: pictures seen before this step; done: fraction of the run behind it, in [0, 1].
+        process, processes: where several processes train together, which one this is and how many there are; x and y
+            are then its share of the batch, N pictures of processes · N.
     """
 
     x: Tensor
@@ -34,14 +37,28 @@ class Batch:
     noise: torch.Generator
     seen: int
     done: float
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def step(self) -> int:
+        """Updates taken before this one."""
+        return self.seen // (self.processes * len(self.x))
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal noise on the batch's device, from the run's stream."""
-        return torch.randn(*shape, generator=self.noise).to(self.x.device)
+        """Standard normal noise on the batch's device, from the run's stream; (N, …) is noise for the N pictures."""
+        return self._drawn(torch.randn, shape)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Uniform noise in [0, 1) on the batch's device, from the run's stream."""
-        return torch.rand(*shape, generator=self.noise).to(self.x.device)
+        """Uniform noise in [0, 1) on the batch's device, from the run's stream; (N, …) is noise for the N pictures."""
+        return self._drawn(torch.rand, shape)
+
+    def _drawn(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        n = len(self.x)
+        if self.processes == 1 or shape[:1] != (n,):
+            return draw(*shape, generator=self.noise).to(self.x.device)
+        whole = draw(self.processes * n, *shape[1:], generator=self.noise)  # all processes stay at the same place
+        return whole[self.process * n : (self.process + 1) * n].to(self.x.device)
 
 
 class Learner(Protocol):
@@ -68,6 +85,7 @@ class Recipe:
         rate: fraction done → factor on every optimiser's learning rate.
         title, summary, year, paper: words for the card.
         conditional: the card lists the data set's classes as askable.
+        teacher: the shipped checkpoint it is distilled from, if any; its scores are then told beside the teacher's.
     """
 
     name: str
@@ -82,6 +100,7 @@ class Recipe:
     paper: str
     rate: Callable[[float], float] = lambda done: 1.0
     conditional: bool = False
+    teacher: str = ""
 
 
 def cosine(done: float) -> float:
@@ -92,6 +111,13 @@ def cosine(done: float) -> float:
 def flat(done: float) -> float:
     """Constant, with a linear descent over the last fifth."""
     return min(1.0, done / 0.01 + 0.05) * min(1.0, max(0.0, (1 - done) / 0.2))
+
+
+def shipped(name: str) -> nn.Module:
+    """The network of a shipped checkpoint, to learn from."""
+    if name not in registry.discover():
+        raise PlaygroundError(f"This recipe learns from {name}. Train it first: python -m playground train {name}.")
+    return registry.load(registry.read_card(registry.CHECKPOINTS / name))
 
 
 def recipes() -> dict[str, Recipe]:

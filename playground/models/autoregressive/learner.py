@@ -14,6 +14,7 @@ from playground.models.autoregressive.base import PixelModel, turn
 from playground.models.autoregressive.imagegpt import ImageGPT
 from playground.models.autoregressive.tokens import drawing_loss
 from playground.training.ema import average
+from playground.training.precision import mixed
 from playground.training.recipe import Batch, cosine
 
 AVERAGE = 0.998  # decay of the averaged weights, which are the ones that are saved
@@ -36,9 +37,9 @@ class PixelLearner:
 
     def step(self, batch: Batch) -> dict[str, float]:
         x = (batch.uniform(*batch.x.shape) < batch.x).float()
-        order = batch.seen // len(x) % self.model.orders
+        order = batch.step % self.model.orders
         labels = batch.y if self.model.classes else None
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with mixed(x.device):
             turned = turn(x, order).contiguous(memory_format=torch.channels_last)
             logits = self.model._logits(turned, labels, order)
         loss = F.binary_cross_entropy_with_logits(logits.float(), turned, reduction="sum") / len(x)
@@ -90,7 +91,7 @@ class TokenLearner:
         """
         losses = []
         for x in pictures.contiguous(memory_format=torch.channels_last).split(self.FEW):
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with mixed(x.device):
                 with torch.set_grad_enabled(encoder):
                     code = self.coder.encode(x)
                 y = self.coder.decode(code)
@@ -106,7 +107,7 @@ class TokenLearner:
             code = model.coder.encode(batch.x)
             model.mean_code.lerp_(code.mean(0), max(0.01, batch.x.shape[0] / (batch.seen + batch.x.shape[0])))
             tokens = model.coder.quantiser.word(code).flatten(1)
-        with torch.autocast(tokens.device.type, torch.bfloat16):
+        with mixed(tokens.device):
             logits = model.transformer(tokens)
         loss = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
         descend(self.optimizers["transformer"], loss, model.transformer, 1.0)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from playground.models import hub
 from playground.models.energy.conv import ETA, HIGH, LOW, SIGMA, ConvEnergy, factors
 from playground.training.ema import average
+from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
 CLIP = 1.0  # largest norm of a gradient
@@ -53,7 +54,7 @@ def denoising_loss(model: ConvEnergy, batch: Batch) -> Tensor:
     sigma = LOW * (HIGH / LOW) ** batch.uniform(len(x))
     sigma = sigma if model.noise else sigma.clamp(min=0.5 * SIGMA)
     noisy = x + sigma[:, None, None, None] * batch.normal(*x.shape)
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with mixed(x.device):
         guess = model.denoise(noisy, sigma, create_graph=True)
     _, out, _ = factors(sigma)
     weight = 1 / out.square() if model.noise else (SIGMA / sigma).clamp(max=1.0) / out.square()
@@ -114,7 +115,7 @@ class ChainLearner:
         if batch.done >= self.first:
             real = batch.x + SIGMA * batch.normal(*batch.x.shape)
             fake = self._visit(real, batch)
-            with torch.autocast(real.device.type, torch.bfloat16):
+            with mixed(real.device):
                 energies = self.model.energy(torch.cat([real, fake]))
             gap = energies[: len(real)].mean() - energies[len(real) :].mean()
             loss = loss + self.weight * gap
@@ -137,7 +138,7 @@ class ChainLearner:
             x[fresh] = self.model.start(batch.normal(*x.shape))[fresh]
         self.model.requires_grad_(False)
         for _ in range(self.moves):
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with mixed(x.device):
                 slope = self.model.slope(x)
             x = x - ETA * SIGMA**2 * slope.float() + math.sqrt(2 * ETA) * SIGMA * batch.normal(*x.shape)
         self.model.requires_grad_(True)

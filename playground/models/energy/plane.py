@@ -36,6 +36,7 @@ from playground.models import hub
 from playground.models.energy.rbm import WATCH, later
 from playground.sampling import normal
 from playground.training.ema import average
+from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
 RIM = 3.7  # where the bowl begins, in plane units
@@ -197,7 +198,7 @@ class PlaneLearner:
         model, y = self.model, batch.y.flatten()
         grid, log_area = midpoints(self.side, batch.uniform(self.side**2, 2))
         points = torch.cat([densities.to_plane(batch.x), grid.to(batch.x.device)])
-        with torch.autocast(points.device.type, torch.bfloat16):
+        with mixed(points.device):
             energies = model.energies(points)
         log_z = torch.logsumexp(-energies[len(y) :], 0) + log_area
         loss = energies[: len(y)].gather(1, y[:, None]).mean() + log_z[y].mean()

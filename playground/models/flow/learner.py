@@ -16,6 +16,7 @@ from playground.data import densities
 from playground.models import hub
 from playground.models.flow.base import Flow
 from playground.training.ema import average
+from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
 
@@ -49,7 +50,7 @@ class FlowLearner:
     def objective(self, batch: Batch) -> Tensor:
         """Bits per dimension of the batch; networks in bfloat16, the invertible algebra itself in float32."""
         x = self.model.dequantise(batch.x, batch.uniform(*batch.x.shape))
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with mixed(x.device):
             log_p = self.model.log_density(x)
         return math.log2(2**self.model.bits - 1) - log_p.mean() / (x[0].numel() * math.log(2))
 

@@ -1,0 +1,149 @@
+"""How the networks learn: noise a picture, guess what was added; for latent diffusion, first a code to do it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.models.diffusion.network import Diffusion
+from playground.training.ema import average
+from playground.training.precision import mixed
+from playground.training.recipe import Batch, cosine
+
+
+def schedule(pixels: bool) -> dict[str, Any]:
+    """A thousand levels of noise; pixels have bounds, to which a guess is clipped, codes have none."""
+    import diffusers
+
+    scheduler = diffusers.DDIMScheduler(
+        num_train_timesteps=1000, beta_schedule="linear", prediction_type="v_prediction",
+        timestep_spacing="trailing", clip_sample=pixels,
+    )  # fmt: skip
+    return dict(scheduler.config)
+
+
+def unet(size: int, channels: int, widths: Sequence[int], attention: Sequence[bool], classes: int) -> nn.Module:
+    """diffusers' U-Net: a width and "with attention?" per resolution, K classes (0: none) and one for none."""
+    import diffusers
+
+    return diffusers.UNet2DModel(
+        sample_size=size, in_channels=channels, out_channels=channels, block_out_channels=tuple(widths),
+        layers_per_block=1, norm_num_groups=8, attention_head_dim=32, add_attention=any(attention),
+        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attention),
+        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention)),
+        num_class_embeds=classes + 1 if classes else None,
+    )  # fmt: skip
+
+
+class DiffusionLearner:
+    """‖v − v̂‖² at a uniform t; one class label in ten is dropped so that guidance has something to compare with."""
+
+    def __init__(self, model: Diffusion, device: torch.device, lr: float, decay: float = 0.9995) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.ema = deepcopy(model.unet).requires_grad_(False)
+        self.decay = decay
+        self.modules: dict[str, nn.Module] = {"unet": model.unet, "ema": self.ema}
+        adam = torch.optim.AdamW(model.unet.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"unet": adam}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        return self.denoising_step(2 * batch.x - 1, batch)
+
+    def denoising_step(self, x0: Tensor, batch: Batch) -> dict[str, float]:
+        """One step on latents x0 (N, C, h, w)."""
+        model, n = self.model, len(x0)
+        # stratified t: one per n-th of the range, so that every batch sees all noise levels
+        u = (torch.arange(n, device=x0.device) + batch.uniform(n)) / n
+        t = (u * len(model.alpha_bar)).long()
+        bar = model.alpha_bar[t].reshape(-1, 1, 1, 1)
+        eps = batch.normal(*x0.shape)
+        x_t = bar.sqrt() * x0 + (1 - bar).sqrt() * eps
+        target = bar.sqrt() * eps - (1 - bar).sqrt() * x0
+        labels = {}
+        if model.classes:
+            dropped = batch.uniform(n) < 0.1
+            labels["class_labels"] = torch.where(dropped, model.classes, batch.y)
+        with mixed(x0.device):
+            v = model.unet(x_t.contiguous(memory_format=torch.channels_last), t, **labels).sample
+        loss = F.mse_loss(v.float(), target)
+        descend(self.optimizers["unet"], loss, model.unet)
+        average(self.ema, model.unet, self.decay, batch.seen)
+        return {"loss": loss.item()}
+
+    def save(self, folder: Path) -> None:
+        """A `DDIMPipeline` folder with the averaged weights."""
+        import diffusers
+
+        scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
+        diffusers.DDIMPipeline(self.ema, scheduler).save_pretrained(folder)
+
+
+class LatentLearner(DiffusionLearner):
+    """First the autoencoder, then diffusion in its code, then once more the decoder alone, to sharpen it.
+
+    `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
+    as it is, so the code the U-Net has learned keeps its meaning.
+    """
+
+    CODING, POLISH = 0.2, 0.85
+
+    def __init__(self, model: Diffusion, device: torch.device, lr: float) -> None:
+        super().__init__(model, device, lr)
+        self.coder, self.lr = model.autoencoder, lr
+        self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
+        self.register.register_buffer("spread", torch.ones((), device=device))
+        self.modules |= {"coder": self.coder, "register": self.register}
+        self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), 1e-3)
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        if batch.done < self.CODING:
+            self._slow(self.optimizers["coder"], 1e-3, batch.done / self.CODING)
+            return self.coding_step(batch)
+        if batch.done >= self.POLISH:
+            self.coder.encoder.requires_grad_(False)
+            self._slow(self.optimizers["coder"], 1e-3, (batch.done - self.POLISH) / (1 - self.POLISH))
+            return self.coding_step(batch)
+        self._slow(self.optimizers["unet"], self.lr, (batch.done - self.CODING) / (self.POLISH - self.CODING))
+        with torch.no_grad(), mixed(batch.x.device):
+            code = self.coder.encode(2 * batch.x - 1).latents.float() / self.register.spread
+        return self.denoising_step(code, batch)
+
+    def coding_step(self, batch: Batch) -> dict[str, float]:
+        """|x − D(E(x) + noise)|: the noise makes the decoder forgiving, the small pull keeps the code near zero."""
+        x = (2 * batch.x - 1).contiguous(memory_format=torch.channels_last)
+        with mixed(x.device):
+            z = self.coder.encode(x).latents
+            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample.float()
+        z = z.float()
+        loss = (y - x).abs().mean() + 2 * F.mse_loss(y, x) + 1e-3 * z.square().mean()
+        descend(self.optimizers["coder"], loss, self.coder)
+        self.register.spread.lerp_(z.detach().std(), 0.02)
+        return {"autoencoder": loss.item()}
+
+    @staticmethod
+    def _slow(optimizer: torch.optim.Optimizer, lr: float, done: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = lr * cosine(done)
+
+    def save(self, folder: Path) -> None:
+        """An `LDMPipeline` folder; half precision, which diffusers reads back as float32."""
+        import diffusers
+
+        self.coder.register_to_config(scaling_factor=1 / self.register.spread.item())
+        scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
+        unet = deepcopy(self.ema).half()
+        diffusers.LDMPipeline(vqvae=self.coder, unet=unet, scheduler=scheduler).save_pretrained(folder)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, model: nn.Module) -> None:
+    """One clipped gradient step."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
