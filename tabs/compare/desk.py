@@ -17,7 +17,7 @@ from playground.api import ModelCard, Repairer, Sampler
 from playground.comparison import Comparison, as_tensor
 from playground.engine import Engine
 from tabs import _ui as ui
-from tabs._ui.examples import digits
+from tabs._ui.examples import examples
 from tabs.compare.state import REALS
 
 KEPT = 24  # finished answers of all visitors: a class asks the same thing thirty times
@@ -84,12 +84,8 @@ class Desk:
 
     def real(self, data: str, number: int) -> Tensor:
         """A real picture, float32 (1, C, H, W), that no model was trained on where such pictures are at hand."""
-        if data == "mnist":
-            return digits()[0][number : number + 1]
-        if data == "faces":
-            from playground.data import faces
-
-            return as_tensor(faces.draw(faces.sample(faces.TEST_SEEDS[0] + number)))[None]
+        if data in ("mnist", "faces", "emoji", "stackedmnist"):
+            return examples(data, [number])
         index = Comparison(self.engine, data).index()  # a later data set: a training picture from its index
         return as_tensor(index.picture(number * len(index) // REALS))[None]
 

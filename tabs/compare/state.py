@@ -11,7 +11,9 @@ MODES = ("samples", "class", "between", "repair", "neighbours", "measure", "wall
 COUNTED = ("64", "128", "256", "512")
 FRAMES = 9  # pictures of a walk
 REALS = 500  # real pictures that can be chosen, or asked about in the quiz
-NAMES = {"mnist": "Digits", "faces": "Faces"}  # data set → what is said of it; another one says its own name
+NAMES = {  # data set → what is said of it; another one says its own name
+    "mnist": "Digits", "faces": "Faces", "emoji": "Emoji", "stackedmnist": "Stacked digits",
+}  # fmt: skip
 
 
 def declare(engine: Engine) -> ui.State:

@@ -16,7 +16,7 @@ from playground import render
 from playground.api import Frame, PlaygroundError
 from playground.engine import Engine
 from tabs import _ui as ui
-from tabs._ui.examples import digits
+from tabs._ui.examples import examples
 from tabs.diffusion.lanes import Lane, class_of
 
 KEPT = 64  # lanes
@@ -178,12 +178,7 @@ class Desk:
             if not values["drawing"]:
                 raise PlaygroundError("There is no picture of yours yet. Draw or upload one, or take a test picture.")
             return ui.read_picture(values["drawing"], card.shape, card.data)
-        if card.data == "mnist":
-            return digits()[0][[values["test"]]]
-        from playground.data import faces
-
-        images, _ = faces.dataset([faces.TEST_SEEDS[0] + values["test"]])
-        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        return examples(card.data, [values["test"]])
 
     def labels(self, values: Mapping[str, Any], count: int = 1) -> Tensor | None:
         """The class asked for, once per picture; None for a model without classes."""

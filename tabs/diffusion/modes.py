@@ -118,14 +118,16 @@ def progress(number: int, frame: Frame) -> str:
 def sentence(desk: Desk, lanes: list[Lane], paths: list[Path]) -> str:
     """What came out."""
     run, looks = lanes[0], int(paths[0].info[-1]["calls"])
-    what = "a face" if run.label is None else f"a {desk.engine.card(run.model).labels[run.label]}"
+    card = desk.engine.card(run.model)
+    what = f"a {card.labels[run.label]}" if run.label is not None else ""
     told_to = f", asked for {what}," if run.label is not None else ""
     text = (
         f"{run.scheduler} turned the noise of seed {run.seed}{told_to} into this picture in {run.steps} "
         f"step{'s' * (run.steps > 1)}; the network was asked {looks} times."
     )
-    if not desk.engine.card(run.model).labels:
-        text += " It works on a 16×16×4 code of the face; the lanes are decoded for looking."
+    channels, side, _ = desk.model(run.model).latent_shape
+    if (channels, side) != card.shape[:2]:
+        text += f" It works on a {side}×{side}×{channels} code of the picture; the lanes are decoded for looking."
     if len(lanes) > 1:
         text += f" {len(lanes) - 1} branch{'es go' if len(lanes) > 2 else ' goes'} another way from a step on."
     return text

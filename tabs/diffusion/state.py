@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from playground import render
-from playground.api import MAX_SEED, Field
+from playground.api import MAX_SEED, Field, Repairer
+from playground.comparison import offers
 from playground.engine import Engine
 from tabs import _ui as ui
 from tabs._ui.examples import COUNT
@@ -23,6 +26,8 @@ TOP = 999  # the largest t
 def declare(engine: Engine) -> ui.State:
     """The state; classes are those of the diffusion models that are here."""
     model = ui.model_field(engine, family="diffusion", default="diffusion-mnist")
+    walking = tuple(name for name in model.choices if offers(engine, engine.card(name), Repairer))
+    model = replace(model, choices=walking)  # a student jumps: it has no steps to scrub, branch or mend at
     labels = tuple(dict.fromkeys(label for name in model.choices for label in engine.card(name).labels)) or ("none",)
     fields = (
         Field("mode", "choice", "denoise", choices=MODES, label="Mode"),
@@ -33,7 +38,7 @@ def declare(engine: Engine) -> ui.State:
         Field("scheduler", "choice", "DDIM", choices=SCHEDULERS, label="Scheduler",
               info="The rule that turns the network's guess into the next, less noisy picture."),
         Field("steps", "int", 20, 1, 100, 1, label="Steps", info="How often the noise is lowered."),
-        Field("guidance", "float", 1.0, 0.0, 10.0, 0.1, label="Guidance",
+        Field("guidance", "float", 1.5, 0.0, 10.0, 0.1, label="Guidance",
               info="0 ignores the class, 1 follows it as learned, more exaggerates it."),
         Field("eta", "float", 0.0, 0.0, 1.0, 0.05, label="η",
               info="DDIM only: fresh noise in each step. 0 adds none, 1 as much as DDPM."),

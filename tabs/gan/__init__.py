@@ -72,8 +72,8 @@ def functions(desk: Desk, state: ui.State) -> list[Callable[[Any], Any]]:
 
     def gan_dose(request: Any) -> dict[str, Any]:
         values = checked(request)
-        trait = modes.trait_of(desk, values)
-        dose = directions.dose(desk, values["model"], values["label"], trait)
+        trait, known = modes.trait_of(desk, values), desk.engine.card(values["model"]).data in modes.TRAITED
+        dose = directions.dose(desk, values["model"], values["label"], trait) if known else None
         found = None if dose is None else {"shares": dose.shares, "flipped": dose.flipped, "kept": dose.kept}
         return {"trait": trait, "steps": list(directions.STEPS), "tested": directions.TESTED, "dose": found}
 

@@ -20,7 +20,7 @@ from playground import metrics
 from playground.api import PlaygroundError
 from playground.engine import Engine
 from tabs import _ui as ui
-from tabs._ui.examples import digits
+from tabs._ui.examples import digits, examples
 from tabs.gan.traits import Looks, strokes
 
 REFERENCE = 96  # real pictures, and as many made ones, a verdict is compared with
@@ -128,13 +128,8 @@ class Desk(ui.Keeper):
     # ------------------------------------------------------------------ pictures
 
     def real(self, name: str, indices: Sequence[int]) -> Tensor:
-        """Real pictures the network has not trained on: shipped test digits, or faces drawn from test seeds."""
-        if self.engine.card(name).data == "mnist":
-            return digits()[0][list(indices)]
-        from playground.data import faces
-
-        images, _ = faces.dataset([faces.TEST_SEEDS[0] + i for i in indices])
-        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        """Real pictures the network has not trained on: test digits, faces drawn from test seeds, held-out emoji."""
+        return examples(self.engine.card(name).data, indices)
 
     def spread_out(self, name: str, count: int) -> tuple[Tensor, Tensor | None]:
         """`count` real pictures, the classes evenly, and their classes where the network has any."""

@@ -21,6 +21,7 @@ from tabs.gan.verdict import show_verdict
 
 ACROSS, DOWN = 5, 3  # pictures of the mixing grid, without its margins
 WALL = 9
+TRAITED = ("faces", "mnist")  # data sets whose pictures have attributes that can be measured
 PSI, PSI_COLUMNS = (0.0, 0.3, 0.6, 0.9, 1.2, 1.5), 3
 
 Values = dict[str, Any]
@@ -39,6 +40,8 @@ def without_effect(desk: Desk, values: Values) -> dict[str, str]:
         reasons["truncation"] = "A search looks through all styles, so nothing is truncated."
     if values["mode"] == "diversity":
         reasons["label"] = "Every digit is asked for in turn here."
+    if values["mode"] == "directions" and desk.engine.card(values["model"]).data not in TRAITED:
+        reasons |= dict.fromkeys(("face_trait", "digit_trait", "strength"), "Nothing can be measured on such pictures.")
     if values["source"] != "test":
         reasons["test"] = "Another kind of picture is chosen above."
     elif values["mode"] in ("verdict", "project"):
@@ -205,9 +208,10 @@ def step_of(desk: Desk, values: Values) -> Tensor:
     """(d,): all sliders together."""
     name = values["model"]
     step = torch.zeros(desk.model(name).latent_size)
+    known = desk.engine.card(name).data in TRAITED
     for k, direction in zip(COMPONENTS, directions.components(desk, name)):
         step += values[k] * direction.sigma * direction.n
-    if values["strength"]:
+    if values["strength"] and known:
         trait = trait_of(desk, values)
         direction = directions.attribute(desk, name, trait)
         if direction is None:
@@ -229,7 +233,7 @@ def show_directions(desk: Desk, values: Values) -> ui.Shown:
     data = {"before": render.picture_uri(before, 3), "after": render.picture_uri(after, 3), "seeds": seeds}
     data["faces"] = desk.engine.card(name).data == "faces"
     moved = [f"{values[k]:+.1f} σ along direction {k[1:]}" for k in COMPONENTS if values[k]]
-    if values["strength"]:
+    if values["strength"] and desk.engine.card(name).data in TRAITED:
         moved.append(f"{values['strength']:+.1f} σ towards {trait_of(desk, values)!r}".replace("'towards ", "'"))
     sentence = f"Nine seeds from {values['seed']}, " + (
         f"all moved by {' and '.join(moved)}. If the direction is real, the same thing changes on each." if moved

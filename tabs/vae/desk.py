@@ -17,7 +17,7 @@ from playground.api import PlaygroundError, Posterior
 from playground.engine import Engine
 from playground.sampling import lerp, slerp
 from tabs import _ui as ui
-from tabs._ui.examples import digits
+from tabs._ui.examples import digits, examples
 from tabs.vae.state import ATTRIBUTES, FRAMES, REACH
 
 FACES_ON_MAP = 200
@@ -86,11 +86,8 @@ class Desk(ui.Keeper):
     # ------------------------------------------------------------------ examples
 
     def examples(self, name: str, indices: Sequence[int]) -> Tensor:
-        """Pictures the network has not trained on: shipped test digits, or faces drawn from test seeds."""
-        card = self.engine.card(name)
-        if card.data == "mnist":
-            return digits()[0][list(indices)]
-        return self.faces([first_test_seed() + i for i in indices])
+        """Pictures the network has not trained on: shipped test digits, faces drawn from test seeds, held-out emoji."""
+        return examples(self.engine.card(name).data, indices)
 
     def faces(self, seeds: Sequence[int]) -> Tensor:
         """Drawn faces, float (N, 3, 64, 64)."""
