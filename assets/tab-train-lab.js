@@ -43,7 +43,7 @@
     const sprayBox = part('spray');
     const look = { arrows: 1, field: true, points: true };
     let lanes = [], ground = null, texts = null, base = null, lesson = null, ahead = false;  // what the bench is at
-    let playing = null, pace = '10', only = 'both', seen = null, chosen = 0, measure = 'times_floor', spoken = 0, turns = 0, queue = Promise.resolve();
+    let playing = null, pace = '5', only = 'both', seen = null, chosen = 0, measure = 'times_floor', spoken = 0, turns = 0, queue = Promise.resolve();
     const hint = 'Press Play, turn a knob while it runs, and look back with the slider. Space plays, → makes one step, ← looks back.';
 
     /* ---------------------------------------------------------------- asking */

@@ -41,5 +41,6 @@ if [ -z "${PLAYGROUND_DATA:-}" ] && [ -d ../shared/data ]; then
 fi
 
 export OMP_WAIT_POLICY=passive # waiting threads sleep, since a page, a browser and the tests share the cores
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # two files of tests at a time, one core each
 "$python" -m ruff check .
-"$python" -m pytest "$@"
+"$python" -m pytest --numprocesses "${TEST_PROCESSES:-2}" --dist loadfile "$@"
