@@ -1,7 +1,7 @@
 """Takes the README's pictures from the running app: `python -m tests.screenshots`.
 
-Every tab is opened at its first preset and photographed once its picture stands. `--out DIR --sizes all --dark` takes
-the review set (desktop, tablet and phone, light and dark) instead.
+Every tab is opened at its first preset, or as `LOOKS` says, and photographed once its picture stands. `--out DIR
+--sizes all --dark` takes the review set (desktop, tablet and phone, light and dark) instead.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from playground import Engine
 from tabs._ui import serve
 
 SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
+LOOKS = {"train": "&target=two+moons&learners=gan,flow+matching&updates=400,400"}  # it opens before anything is learned
+LATER = 1500  # ms in which a map or a film may follow the picture
 README = Path(__file__).resolve().parent.parent / "assets" / "screenshots"
 
 
@@ -41,7 +43,8 @@ def main() -> None:
                 page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 for name in names:
                     suffix = "" if len(sizes) == 1 and not given.dark else f"-{size}-{scheme}"
-                    photograph(page, f"{demo.local_url}?tab={name}", name, given.out / f"{name}{suffix}.jpg")
+                    address = f"{demo.local_url}?tab={name}{LOOKS.get(name, '')}"
+                    photograph(page, address, name, given.out / f"{name}{suffix}.jpg")
                 page.close()
         chromium.close()
     demo.close(verbose=False)
@@ -52,6 +55,7 @@ def photograph(page: Page, address: str, name: str, path: Path) -> None:
     page.goto(address)
     page.wait_for_function("name => window.pg?.tabs?.[name]?.last", arg=name, timeout=60_000)
     page.wait_for_function("name => !window.pg.tabs[name].running", arg=name, timeout=120_000)
+    page.wait_for_timeout(LATER)
     page.wait_for_function(
         "[...document.images].every(i => !i.offsetParent || (i.complete && i.naturalWidth))", timeout=60_000
     )
