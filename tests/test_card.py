@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from checkpoints import shipped
@@ -58,9 +59,12 @@ def test_every_weight_file_has_the_digest_on_the_card(card):
     assert files and dict(card.digests) == files
 
 
-def test_configs_are_json(card):
+def test_configs_are_json_and_name_no_place_on_a_machine(card):
     for path in card.folder.rglob("*.json"):
-        assert isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+        config = json.loads(path.read_text(encoding="utf-8"))
+        assert isinstance(config, dict)
+        places = [value for value in config.values() if isinstance(value, str) and Path(value).is_absolute()]
+        assert not places
 
 
 def test_scores_were_measured_and_say_how(card):

@@ -24,6 +24,7 @@ models", 2023 (jumps from two levels); Sauer et al., "Adversarial diffusion dist
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -217,6 +218,15 @@ class StudentLearner:
             pipeline = diffusers.LDMPipeline(vqvae=self.model.autoencoder, unet=unet, scheduler=scheduler)
         pipeline.save_pretrained(folder)
         scheduler.save_pretrained(folder / "scheduler")  # the pipeline would write the one that walks
+        for part in folder.glob("*/config.json"):
+            _forget_origin(part)
+
+
+def _forget_origin(config: Path) -> None:
+    """Takes out where on this machine the teacher was opened from, which diffusers notes."""
+    kept = json.loads(config.read_text(encoding="utf-8"))
+    kept.pop("_name_or_path", None)
+    config.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
 def _jumping(schedule: dict[str, Any]) -> dict[str, Any]:
