@@ -125,10 +125,13 @@ class Comparison:
         return sorted(cards, key=lambda card: (card.year, card.name))
 
     def champions(self) -> list[str]:
-        """The model of each family that is nearest to real pictures, by the scores on the cards."""
+        """The model of each family that is nearest to real pictures, by the scores on the cards.
+
+        A student jumps where its family walks, so its teacher stands for the family.
+        """
         best: dict[str, ModelCard] = {}
         for card in self.contestants():
-            if card.name in self.own:
+            if card.name in self.own or "distillation" in card.scores:
                 continue
             if card.family not in best or stored_distance(card) < stored_distance(best[card.family]):
                 best[card.family] = card

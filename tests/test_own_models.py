@@ -108,3 +108,9 @@ def test_only_the_latest_few_stay_in_memory_and_on_disk(tmp_path, monkeypatch):
     for name in names[1:]:
         home.model(name)
     assert names[1] not in home._models and {names[2], names[3]} <= set(home._models)
+
+
+def test_a_student_is_no_champion_but_may_take_part(home):
+    there = Comparison(home, "mnist")
+    assert "diffusion-mnist-student" in [card.name for card in there.contestants()]
+    assert "diffusion-mnist" in there.champions() and "diffusion-mnist-student" not in there.champions()
