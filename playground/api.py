@@ -22,6 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 MAX_SEED = 2**32 - 1
+ANY = "any"  # value of an attribute's control: nothing is asked for, the seed decides
 
 
 class PlaygroundError(ValueError):
@@ -193,6 +194,17 @@ class Sampler(Protocol):
         self, seeds: Sequence[int], *, latents: Tensor | None = None, labels: Tensor | None = None, **controls: Any
     ) -> Iterator[Frame]:
         """Frames up to the result."""
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """Can be asked for attributes: each is a control ("any" leaves it to the seed) and has its place in the latents."""
+
+    def asked(self, latents: Tensor) -> Tensor:
+        """(N, *latent) → (N, A), the values the latents stand for, as positions in the data's attributes."""
+
+    def wish(self, latents: Tensor, wishes: Mapping[str, str]) -> Tensor:
+        """The latents with the attributes written over for which a value is given."""
 
 
 @runtime_checkable

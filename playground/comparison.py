@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from playground import metrics, registry
 from playground.api import (
     MAX_SEED,
+    Askable,
     Classifier,
     Field,
     Likelihood,
@@ -170,10 +171,15 @@ class Comparison:
         latents: Tensor | None = None,
         labels: Sequence[int] | int | None = None,
         watch: bool = True,
+        **wishes: str,
     ) -> Iterator[Answer]:
-        """Pictures of the seeds; models that work step by step show what they have so far."""
-        shape = self.engine.card(name).shape
-        run = self.engine.stream(name, list(seeds), latents=latents, labels=labels, **self.settings(name, watch))
+        """Pictures of the seeds; models that work step by step show what they have so far.
+
+        Args:
+            wishes: attribute → value, for a model that can be asked for attributes.
+        """
+        shape, settings = self.engine.card(name).shape, {**self.settings(name, watch), **wishes}
+        run = self.engine.stream(name, list(seeds), latents=latents, labels=labels, **settings)
         for (frame, images), seconds in timed((frame, frame.images.float().cpu()) for frame in run):
             calls = frame.info.get("calls")
             yield Answer(
@@ -201,12 +207,14 @@ class Comparison:
             raise PlaygroundError(f"{given} is unknown. Choose one of: {', '.join(values or self.heads())}.")
         labels = self.engine.card(name).labels
         if set(values) <= set(labels):
-            yield from self._asked(name, head, value, labels.index(value), following(seed, count))
+            yield from self._asked(name, head, value, following(seed, count), labels=labels.index(value))
+        elif offers(self.engine, self.engine.card(name), Askable):
+            yield from self._asked(name, head, value, following(seed, count), **{head: value})
         else:
             yield from self._rejected(name, head, value, following(seed, tries), count)
 
-    def _asked(self, name: str, head: str, value: str, label: int, seeds: list[int]) -> Iterator[Answer]:
-        for answer in self.samples(name, seeds, labels=label):
+    def _asked(self, name: str, head: str, value: str, seeds: list[int], **wish: Any) -> Iterator[Answer]:
+        for answer in self.samples(name, seeds, **wish):
             if answer.done and answer.images is not None:
                 right = int(self._shows(answer.images, head, value).sum())
                 note = f"asked directly; the classifier agrees in {right} of {len(seeds)}"

@@ -80,6 +80,11 @@ def load(name: str, split: str = "train", progress: Callable[[int, int], None] |
     return Dataset(name, tensor, torch.from_numpy(labels.copy()), heads, captions)
 
 
+def visible(name: str, labels: Tensor) -> Tensor:
+    """Which of the attributes (N, A) a picture of the data set shows at all: bool (N, A)."""
+    return torch.from_numpy(faces.visible(labels.numpy())) if name == "faces" else torch.ones_like(labels).bool()
+
+
 def _points(split: str) -> Dataset:
     """As many points of each density, in turn; the label says which one."""
     each = POINTS_DRAWN[split] // len(densities.NAMES)

@@ -20,18 +20,22 @@ class Judge:
     """A data set seen through its classifier, which is what samples are compared with.
 
     Attributes:
-        train, test: features (N, F) of the training and the test pictures.
+        data: name of the data set. train, test: features (N, F) of the training and the test pictures.
         held_out: (N,), distance of each test picture to its nearest training picture.
-        answers: classes the classifier gives the test pictures, one int64 (N,) per attribute.
+        answers: classes the classifier gives the test pictures, one int64 (N,) per attribute; truth: the right ones,
+            (N, A); shown: which of them a picture shows at all, bool (N, A).
         sureness: (N,), how sure it is of each test picture.
     """
 
+    data: str
     classifier: nn.Module
     heads: Mapping[str, tuple[str, ...]]
     train: Tensor
     test: Tensor
     held_out: Tensor
     answers: list[Tensor]
+    truth: Tensor
+    shown: Tensor
     sureness: Tensor
 
 
@@ -43,15 +47,19 @@ def judge(engine: Engine, data: str) -> Judge:
     classifier = engine.model(name)
     train, test = datasets.load(data, "train"), datasets.load(data, "test")
     check_heads(classifier, test.heads)
+    truth = test.labels.reshape(len(test), -1)
     (of_train,) = in_batches(engine, lambda i: [classifier.features(train.pictures(i))], len(train))
     of_test, logits = look(engine, classifier, test.pictures, len(test))
     return Judge(
+        data=data,
         classifier=classifier,
         heads=test.heads,
         train=of_train,
         test=of_test,
         held_out=to_nearest(of_test, of_train),
         answers=[head.argmax(1) for head in logits],
+        truth=truth,
+        shown=datasets.visible(data, truth),
         sureness=metrics.confidence(logits),
     )
 

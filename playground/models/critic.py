@@ -22,7 +22,7 @@ class Discriminator(nn.Module):
     """Picture in [−1, 1] → logit; with classes, plus ⟨embedding of the class, features⟩. No normalisation.
 
     Args:
-        shape: (C, H, W). widths: channels per resolution, coarse to fine, as in the generator.
+        shape: (C, H, W). widths: channels per resolution, coarse to fine, as in the generator. classes: K, or 0.
     """
 
     def __init__(self, shape: Sequence[int], widths: Sequence[int], classes: int) -> None:
@@ -39,11 +39,19 @@ class Discriminator(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) and, where it is told, (N,) classes → (N,)."""
+        return self.verdict(self.look(x), labels)
+
+    def look(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → features (N, widths[0])."""
         x = x.contiguous(memory_format=torch.channels_last)
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
         x = F.leaky_relu(self.last(torch.cat([x, _spread(x)], 1)), SLOPE)
-        h = F.leaky_relu(self.features(x.flatten(1)), SLOPE)
+        return F.leaky_relu(self.features(x.flatten(1)), SLOPE)
+
+    def verdict(self, h: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features → (N,) logits."""
         out = self.logit(h)[:, 0]
         if self.labels is not None and labels is not None:
             out = out + (self.labels(labels) * h).sum(1) / math.sqrt(h.shape[1])

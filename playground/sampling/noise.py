@@ -8,7 +8,7 @@ Karras et al. 2022).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,24 +26,24 @@ def normal(streams: Sequence[torch.Generator] | Sequence[int], shape: Sequence[i
     return torch.stack([torch.randn(*shape, generator=g) for g in streams])
 
 
-def lattice(x: float, y: float, shape: Sequence[int]) -> Tensor:
-    """Noise at a point of an infinite plane whose lattice points are seeds: seed = x + 100·y.
+def lattice(x: float, y: float, latents: Callable[[Sequence[int]], Tensor]) -> Tensor:
+    """The latent at a point of an infinite plane whose lattice points are seeds: seed = x + 100·y.
 
     The four neighbours are blended with weights w_i (bilinear) and the blend is divided by sqrt(Σ w_i²), which keeps
-    it standard normal: at a lattice point it *is* that seed's noise, and in between no picture is washed out.
+    noise standard normal: at a lattice point it *is* that seed's noise, and in between no picture is washed out.
 
     Args:
         x, y: position; only |x|, |y| < 2³¹ keep the seeds distinct and exact.
-        shape: shape of one latent.
+        latents: the latents of N seeds, (N, *latent), as a sampler's `latents`.
 
     Returns:
-        float32 (1, *shape).
+        float32 (1, *latent).
     """
     x0, y0 = math.floor(x), math.floor(y)
     fx, fy = x - x0, y - y0
     corners = [(0, 0, (1 - fx) * (1 - fy)), (1, 0, fx * (1 - fy)), (0, 1, (1 - fx) * fy), (1, 1, fx * fy)]
     used = [(dx, dy, w) for dx, dy, w in corners if w > 0]
-    noise = normal([(x0 + dx + 100 * (y0 + dy)) % 2**32 for dx, dy, _ in used], shape)
+    noise = latents([(x0 + dx + 100 * (y0 + dy)) % 2**32 for dx, dy, _ in used])
     weights = torch.tensor([w for *_, w in used])
     weights = weights / weights.square().sum().sqrt()
     return torch.einsum("n,n...->...", weights, noise)[None]

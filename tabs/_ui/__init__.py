@@ -12,6 +12,7 @@ from tabs._ui.keep import Keeper
 from tabs._ui.picture import read_picture
 from tabs._ui.shell import Shell
 from tabs._ui.state import Preset, Shown, State
+from tabs._ui.wishes import askable, in_python, spoken, wish_fields, wish_group, wishes
 
 __all__ = [
     "Clock",
@@ -22,9 +23,15 @@ __all__ = [
     "Shell",
     "Shown",
     "State",
+    "askable",
     "guard",
+    "in_python",
     "model_field",
     "read_picture",
     "seed_field",
+    "spoken",
     "suits",
+    "wish_fields",
+    "wish_group",
+    "wishes",
 ]

@@ -41,6 +41,7 @@ def build(engine: Engine) -> None:
             shell.control("truncation")
         with shell.group("Class", when={"model": with_classes}):
             shell.control("label")
+        ui.wish_group(shell, ui.askable(engine, "gan"), {"mode": ["walk", "mix", "directions"]})
         with shell.group("Mixing", when={"mode": ["mix"]}):
             for name in ("cut", "seed_b"):
                 shell.control(name)

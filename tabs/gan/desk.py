@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,10 +76,14 @@ class Desk(ui.Keeper):
         known = self.engine.card(name).labels
         return torch.arange(count) % len(known) if known else None
 
-    def styles(self, name: str, seeds: Sequence[int], labels: Tensor | None, truncation: float) -> Tensor:
-        """(N, d) styles of seeds."""
+    def styles(
+        self, name: str, seeds: Sequence[int], labels: Tensor | None, truncation: float,
+        wanted: Mapping[str, str] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(N, d) styles of seeds, with the attributes wanted where the network can be asked for them."""
         model = self.model(name)
-        return self.engine.call(lambda: model.styles(model.latents(seeds), labels, truncation)).float().cpu()
+        z = model.wish(model.latents(seeds), wanted) if wanted else model.latents(seeds)
+        return self.engine.call(lambda: model.styles(z, labels, truncation)).float().cpu()
 
     def draw(self, name: str, ws: Tensor) -> Tensor:
         """(N, d) or (N, layers, d) styles → pictures on the CPU."""

@@ -50,8 +50,14 @@ def without_effect(desk: Desk, values: Values) -> dict[str, str]:
 
 
 def asked(desk: Desk, values: Values) -> str:
-    """ " of a 3" where the network is asked for a class, else nothing."""
-    return f" of a {values['label']}" if desk.engine.card(values["model"]).labels else ""
+    """ " of a 3" where the network is asked for a class, " with hat crown" for attributes, else nothing."""
+    of = f" of a {values['label']}" if desk.engine.card(values["model"]).labels else ""
+    return of + ui.spoken(wanted(desk, values))
+
+
+def wanted(desk: Desk, values: Values) -> dict[str, str]:
+    """Attributes that the network is asked for."""
+    return ui.wishes(desk.engine, values["model"], values)
 
 
 # ---------------------------------------------------------------------------------------------- walk
@@ -67,8 +73,10 @@ def place(values: Values) -> tuple[float, float]:
 
 
 def latent(desk: Desk, values: Values) -> Tensor:
-    """(1, d) noise at the position."""
-    return lattice(*place(values), (desk.model(values["model"]).latent_size,))
+    """(1, d) noise at the position, with what is asked for."""
+    model, asked_for = desk.model(values["model"]), wanted(desk, values)
+    z = lattice(*place(values), model.latents)
+    return model.wish(z, asked_for) if asked_for else z
 
 
 def show_walk(desk: Desk, values: Values) -> ui.Shown:
@@ -84,10 +92,10 @@ def show_walk(desk: Desk, values: Values) -> ui.Shown:
         f"{abs(dy):.2f} {'up' if dy >= 0 else 'down'})"
     )  # fmt: skip
     sentence = f"The generator's picture{asked(desk, values)} for {at}, truncation {values['truncation']:.2f}."
-    return ui.Shown(frame.images.float().cpu(), sentence, code=walk_code(values, labels))
+    return ui.Shown(frame.images.float().cpu(), sentence, code=walk_code(values, labels, wanted(desk, values)))
 
 
-def walk_code(values: Values, labels: Tensor | None) -> str:
+def walk_code(values: Values, labels: Tensor | None, asked_for: dict[str, str]) -> str:
     """The picture in Python."""
     chosen = "" if labels is None else f", labels={labels.tolist()}"
     x, y = place(values)
@@ -96,9 +104,9 @@ def walk_code(values: Values, labels: Tensor | None) -> str:
             "from playground import Engine",
             "from playground.sampling import lattice",
             "engine = Engine()",
-            f'z = lattice({x!r}, {y!r}, (engine.model("{values["model"]}").latent_size,))',
+            f'z = lattice({x!r}, {y!r}, engine.model("{values["model"]}").latents)',
             f'picture = engine.run("{values["model"]}", [{values["seed"]}], latents=z, '
-            f"truncation={values['truncation']}{chosen}).images",
+            f"truncation={values['truncation']}{chosen}{ui.in_python(asked_for)}).images",
         ]
     )
 
@@ -110,7 +118,7 @@ def around(desk: Desk, values: Values) -> dict[str, Any]:
     left, low = math.floor(x), math.floor(y)
     seeds = [(left + i + 100 * (low + j)) % 2**32 for j in (1, 0) for i in (0, 1)]  # as on a map: the upper ones first
     one, four = (desk.labels(name, values["label"], n) for n in (1, 4))
-    corners = desk.styles(name, seeds, four, values["truncation"])
+    corners = desk.styles(name, seeds, four, values["truncation"], wanted(desk, values))
     z = latent(desk, values)
     far = desk.engine.call(lambda: model.styles(z, one, 1.0)).float().cpu()
     mean = desk.engine.call(lambda: model.styles(z, one, 0.0)).float().cpu()
@@ -135,7 +143,7 @@ def show_mix(desk: Desk, values: Values) -> ui.Shown:
     cut = min(values["cut"], model.layers)
     a, b = (following(values[k], n) for k, n in (("seed", DOWN), ("seed_b", ACROSS)))
     labels = desk.labels(name, values["label"], DOWN + ACROSS)
-    w = desk.styles(name, [*a, *b], labels, values["truncation"])
+    w = desk.styles(name, [*a, *b], labels, values["truncation"], wanted(desk, values))
     coarse, fine = w[:DOWN], w[DOWN:]
     cuts = torch.cat([model.mix(coarse[:1], fine[:1], k) for k in range(model.layers + 1)])
     grid = model.mix(coarse.repeat_interleave(ACROSS, 0), fine.repeat(DOWN, 1), cut)
@@ -152,7 +160,7 @@ def show_mix(desk: Desk, values: Values) -> ui.Shown:
     saved = torch.cat([alone[:1], row[cut : cut + 1], alone[DOWN : DOWN + 1]])
     patch = {} if cut == values["cut"] else {"cut": cut}
     sentence = mix_sentence(values, cut, model.layers)
-    return ui.Shown(saved, sentence, data, patch=patch, columns=3, code=mix_code(values, cut))
+    return ui.Shown(saved, sentence, data, patch=patch, columns=3, code=mix_code(desk, values, cut))
 
 
 def mixing_page(a: Tensor, b: Tensor, mixed: Tensor) -> Tensor:
@@ -172,13 +180,15 @@ def mix_sentence(values: Values, cut: int, layers: int) -> str:
     return f"{first} seed {a}, {last} seed {b}: coarse things from the left picture, fine things from the right one."
 
 
-def mix_code(values: Values, cut: int) -> str:
+def mix_code(desk: Desk, values: Values, cut: int) -> str:
     """The mixture in Python."""
-    return wall_code(values, f"[{values['seed']}, {values['seed_b']}]", 2, [f"ws = model.mix(w[:1], w[1:], {cut})"])
+    seeds, mixed = f"[{values['seed']}, {values['seed_b']}]", f"ws = model.mix(w[:1], w[1:], {cut})"
+    return wall_code(desk, values, seeds, 2, [mixed])
 
 
-def wall_code(values: Values, seeds: str, count: int, lines: list[str]) -> str:
+def wall_code(desk: Desk, values: Values, seeds: str, count: int, lines: list[str]) -> str:
     """Styles of some seeds, what is done to them, and their pictures."""
+    more = wanted(desk, values)
     return "\n".join(
         [
             "import torch",
@@ -189,7 +199,7 @@ def wall_code(values: Values, seeds: str, count: int, lines: list[str]) -> str:
             f'name = "{values["model"]}"',
             "model = engine.model(name)",
             f"labels = desk.labels(name, {values['label']!r}, {count})",
-            f"w = desk.styles(name, {seeds}, labels, {values['truncation']})",
+            f"w = desk.styles(name, {seeds}, labels, {values['truncation']}{f', {more}' if more else ''})",
             *lines,
             "picture = desk.draw(name, ws)",
         ]
@@ -227,7 +237,8 @@ def show_directions(desk: Desk, values: Values) -> ui.Shown:
     """Nine seeds before and after the same step: a real direction does the same to all of them."""
     name = values["model"]
     seeds = following(values["seed"], WALL)
-    w = desk.styles(name, seeds, desk.labels(name, values["label"], WALL), values["truncation"])
+    labels = desk.labels(name, values["label"], WALL)
+    w = desk.styles(name, seeds, labels, values["truncation"], wanted(desk, values))
     step = step_of(desk, values)
     before, after = desk.draw(name, torch.cat([w, w + step])).split(WALL)
     data = {"before": render.picture_uri(before, 3), "after": render.picture_uri(after, 3), "seeds": seeds}
@@ -241,7 +252,7 @@ def show_directions(desk: Desk, values: Values) -> ui.Shown:
     )  # fmt: skip
     lines = ["from tabs.gan.modes import step_of", "from tabs.gan.state import declare",
              f"ws = w + step_of(desk, declare(engine).check({moves(values)!r}))"]  # fmt: skip
-    return ui.Shown(after, sentence, data, columns=3, code=wall_code(values, repr(seeds), WALL, lines))
+    return ui.Shown(after, sentence, data, columns=3, code=wall_code(desk, values, repr(seeds), WALL, lines))
 
 
 def moves(values: Values) -> Values:

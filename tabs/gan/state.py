@@ -39,6 +39,7 @@ def declare(engine: Engine) -> ui.State:
               info="A real one it never saw, your own, or one it made."),
         Field("test", "int", 157, 0, COUNT - 1, 1, label="Test picture"),
         Field("drawing", "text", "", length=60_000, label="The drawing"),
+        *ui.wish_fields(),
     )  # fmt: skip
     return ui.State("gan", fields, PRESETS)
 

@@ -36,6 +36,7 @@ def build(engine: Engine) -> None:
                 shell.control(name)
         with shell.group("Prior", when={"mode": ["samples"]}):
             shell.control("temperature")
+        ui.wish_group(shell, ui.askable(engine, "vae"), {"mode": ["samples", "sliders"]})
         with shell.group("Strongest latents", when={"mode": ["sliders"]}):
             for name in ("start", *STRONGEST):
                 shell.control(name)

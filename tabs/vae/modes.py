@@ -155,15 +155,18 @@ def describe(desk: Desk, name: str, what: str, x: Tensor, recon: Tensor, kl: Ten
 def show_samples(desk: Desk, values: Values) -> ui.Shown:
     """A wall of draws from the prior at the chosen temperature."""
     name, heat = values["model"], values["temperature"]
+    wanted = ui.wishes(desk.engine, name, values)
     first = min(values["seed"], MAX_SEED + 1 - SAMPLES)
     seeds = list(range(first, first + SAMPLES))
-    pictures = desk.engine.run(name, seeds, temperature=heat).images.float().cpu()
+    pictures = desk.engine.run(name, seeds, temperature=heat, **wanted).images.float().cpu()
     spread = float(pictures.std(0).mean())
     sentence = (
-        f"{SAMPLES} draws from the prior at temperature {heat:.2f}, seeds {seeds[0]} to {seeds[-1]}; their pixels "
+        f"{SAMPLES} draws from the prior{ui.spoken(wanted)} at temperature {heat:.2f}, seeds {seeds[0]} to "
+        f"{seeds[-1]}; their pixels "
         f"vary by {spread:.2f} on average. Choose one to go on from it."
     )
-    run = f'picture = engine.run("{name}", range({first}, {first + SAMPLES}), temperature={heat}).images'
+    asked = f"temperature={heat}{ui.in_python(wanted)}"
+    run = f'picture = engine.run("{name}", range({first}, {first + SAMPLES}), {asked}).images'
     lines = ["from playground import Engine", "engine = Engine()", run]
     data = {"n": SAMPLES, "columns": ACROSS, "seeds": seeds}
     return ui.Shown(pictures, sentence, data, code="\n".join(lines), columns=ACROSS)
@@ -204,7 +207,8 @@ def starting_code(desk: Desk, values: Values) -> Tensor:
     name = values["model"]
     if values["start"] == "test":
         return desk.encode(name, desk.examples(name, [values["test"]])).mean
-    return desk.model(name).latents([values["seed"]])
+    model, wanted = desk.model(name), ui.wishes(desk.engine, name, values)
+    return model.wish(model.latents([values["seed"]]), wanted) if wanted else model.latents([values["seed"]])
 
 
 # ---------------------------------------------------------------------------------------------- between
@@ -308,7 +312,9 @@ def sliders_code(desk: Desk, values: Values, ranks: list[int]) -> str:
     """Start, then every slider that was moved."""
     test = values["start"] == "test"
     encoded = [example_code([values["test"]]), "z = model.encode(x).mean"]
-    first = encoded if test else [f"z = model.latents([{values['seed']}])"]
+    wanted = ui.wishes(desk.engine, values["model"], values)
+    drawn = [f"z = model.latents([{values['seed']}])", *([f"z = model.wish(z, {wanted})"] if wanted else [])]
+    first = encoded if test else drawn
     moves = [f"z[0, {latent}] += {values[k]}" for latent, k in zip(ranks, STRONGEST) if values[k]]
     return code(values["model"], *first, *moves)
 

@@ -40,6 +40,7 @@ def declare(engine: Engine) -> ui.State:
         Field("origin", "choice", "drawn", choices=("drawn", "prior"), label="Face from",
               info="Encode a drawn face with this seed, or draw a code from the prior."),
         *(Field(a, "float", 0.0, -2, 2, 0.1, label=a.replace("_", " ").capitalize()) for a in ATTRIBUTES),
+        *ui.wish_fields(),
     )  # fmt: skip
     return ui.State("vae", fields, tuple(p for p in PRESETS if p.values.get("model", model.default) in model.choices))
 

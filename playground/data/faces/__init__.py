@@ -44,6 +44,8 @@ from playground.data.faces.catalogue import (
     check_size,
     labels,
     sample,
+    shares,
+    visible,
 )
 from playground.data.faces.features import (
     draw_beard,
@@ -74,6 +76,8 @@ __all__ = [
     "draw",
     "labels",
     "sample",
+    "shares",
+    "visible",
 ]
 
 

@@ -98,13 +98,14 @@ FIRST_SHARE: dict[str, float] = {
 }
 
 
-def _cumulative_shares(name: str) -> np.ndarray:
+def shares(name: str) -> list[float]:
+    """How frequent each value of an attribute is."""
     count = len(ATTRIBUTES[name])
     first = FIRST_SHARE.get(name, 1 / count)
-    return np.cumsum([first] + [(1 - first) / (count - 1)] * (count - 1))
+    return [first] + [(1 - first) / (count - 1)] * (count - 1)
 
 
-CUMULATIVE = {name: _cumulative_shares(name) for name in ATTRIBUTES}
+CUMULATIVE = {name: np.cumsum(shares(name)) for name in ATTRIBUTES}
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,20 @@ def sample(seed: int) -> Face:
     for (name, (low, high)), place in zip(FACTORS.items(), rng.random(len(FACTORS)), strict=True):
         factors[name] = low + (high - low) * float(place)
     return Face(attributes, factors)
+
+
+def visible(codes: np.ndarray) -> np.ndarray:
+    """Which attributes a picture shows at all: labels (N, A) → bool (N, A).
+
+    Dark glasses hide the colour of the eyes, and their form all but for the lashes of wide ones: two faces that differ
+    in nothing else are the same picture.
+    """
+    names = list(ATTRIBUTES)
+    seen = np.ones(np.shape(codes), dtype=bool)
+    dark = np.asarray(codes)[:, names.index("glasses")] == ATTRIBUTES["glasses"].index("dark")
+    for hidden in ("eyes", "eye_colour"):
+        seen[dark, names.index(hidden)] = False
+    return seen
 
 
 def labels(face: Face) -> np.ndarray:

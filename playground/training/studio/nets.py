@@ -176,7 +176,8 @@ class GANPupil(Pupil):
 
     def __init__(self, model: gan.GAN, plan: Plan, device: torch.device) -> None:
         faces = plan.data == "faces"
-        base = gan.GANLearner(model, device, 2.0 if faces else 1.0, 4 if faces else 8, 6e-4 if faces else 1e-3)
+        learner = gan.AttributeGANLearner if isinstance(model, gan.AttributeGAN) else gan.GANLearner
+        base = learner(model, device, 2.0 if faces else 1.0, 4 if faces else 8, 6e-4 if faces else 1e-3)
         self.classes = model.classes
         super().__init__(base, plan, model.generator, base.ema)
         self.gan = model
@@ -191,9 +192,7 @@ class GANPupil(Pupil):
 
     def sample(self, seeds: Sequence[int], labels: Tensor | None = None) -> Iterator[Tensor]:
         """One picture per seed, by the averaged generator."""
-        z = self.gan.latents(seeds).to(self.gan.w_mean.device)
-        labels = labels.to(z.device) if self.classes and labels is not None else None
-        w = self.shown.map(z, labels)
+        w = self.shown.map(*self.gan.parts(self.gan.latents(seeds), labels if self.classes else None))
         yield (self.shown.synthesise(w[:, None].expand(-1, self.shown.layers, -1)) / 2 + 0.5).clamp(0, 1)
 
     def losses(self, x: Tensor, y: Tensor) -> Tensor:

@@ -1,21 +1,7 @@
-"""Variational autoencoder, and the plain autoencoder beside it.
-
-An encoder maps a picture x to a Gaussian q(z|x) = N(μ(x), σ²(x)) over latents, a decoder maps z back to p(x|z), and
-both are trained to raise the evidence lower bound
-
-    log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)),     KL = ½ Σ (μ² + σ² − 1 − log σ²).
-
-The KL term packs the codes of all pictures into one standard normal, so any draw from it decodes to something. Leave
-it out and you have a plain autoencoder: better reconstructions, and holes between the codes.
-
-Kingma and Welling, "Auto-encoding variational Bayes", 2013; Rezende, Mohamed and Wierstra, 2014; the sharper bound
-is from Burda et al., "Importance weighted autoencoders", 2015; the decoder variance in closed form from Rybkin et al.,
-"σ-VAE", 2021.
-"""
+"""The autoencoder, plain and variational, and how it learns. What it is for stands in the package's opening."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,11 +12,10 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame, Posterior
-from playground.models.hub import from_folder
 from playground.models.layers import conv_down, conv_up, mlp
 from playground.sampling import generators, normal
 from playground.training.precision import mixed
-from playground.training.recipe import Batch, Recipe, cosine
+from playground.training.recipe import Batch
 
 TEMPERATURE = Field(
     "temperature", "float", 1.0, 0.0, 2.0, 0.05, label="Prior temperature",
@@ -100,16 +85,8 @@ class Autoencoder(nn.Module, PyTorchModelHubMixin):
     def repair(
         self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None
     ) -> Iterator[Frame]:
-        """Pseudo-Gibbs (Rezende et al. 2014, §6.2): encode, draw z, decode, put the known pixels back, again."""
-        x, mask = x.to(self.code_mean.device), mask.to(self.code_mean.device)
-        streams = generators(seeds)
-        guess = mask * x + (1 - mask) * self.decode(torch.zeros(len(x), self.latent_size))
-        for step in range(1, REPAIR_ROUNDS + 1):
-            q = self.encode(guess)
-            heat = 1 - step / REPAIR_ROUNDS  # the last rounds settle on the mean
-            z = q.mean + heat * q.std * normal(streams, (self.latent_size,)).to(q.mean.device)
-            guess = mask * x + (1 - mask) * self.decode(z)
-            yield Frame(guess, step, REPAIR_ROUNDS, state=z.cpu(), info={"calls": 2 * step})
+        """Encode, draw z, decode, put the known pixels back, again."""
+        return pseudo_gibbs(self, x.to(self.code_mean.device), mask.to(self.code_mean.device), seeds)
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_var = self.encoder(2 * x - 1).chunk(2, dim=1)
@@ -150,10 +127,16 @@ def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
 
 
-def load(folder: Path) -> Autoencoder:
-    """The network of a checkpoint folder: a `VAE` unless its config says it is not variational."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return from_folder(VAE if config.get("variational", True) else Autoencoder, folder)
+def pseudo_gibbs(model: nn.Module, x: Tensor, mask: Tensor, seeds: Sequence[int]) -> Iterator[Frame]:
+    """Fills in what the mask leaves out (Rezende et al. 2014, §6.2): encode, draw z, decode, mend, over and over."""
+    streams = generators(seeds)
+    guess = mask * x + (1 - mask) * model.decode(torch.zeros(len(x), model.latent_size))
+    for step in range(1, REPAIR_ROUNDS + 1):
+        q = model.encode(guess)
+        heat = 1 - step / REPAIR_ROUNDS  # the last rounds settle on the mean
+        z = q.mean + heat * q.std * normal(streams, (model.latent_size,)).to(q.mean.device)
+        guess = mask * x + (1 - mask) * model.decode(z)
+        yield Frame(guess, step, REPAIR_ROUNDS, state=z.cpu(), info={"calls": 2 * step})
 
 
 def _mlp_nets(shape: tuple[int, ...], d: int, widths: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
@@ -229,52 +212,3 @@ class VAELearner:
             self.model.code_mean.copy_(self.codes.mean)
             self.model.code_std.copy_(self.codes.std)
         self.model.save_pretrained(str(folder))
-
-
-def _recipe(
-    name: str, title: str, summary: str, data: str, images: int, batch: int, beta: float, **net: object
-) -> Recipe:
-    kind = Autoencoder if net.get("variational") is False else VAE
-    return Recipe(
-        name=name, family="vae", data=data, learner=lambda device: VAELearner(kind(**net), device, beta=beta),
-        images=images, batch=batch, rate=cosine, title=title, summary=summary,
-        year=2006 if net.get("variational") is False else 2013,
-        paper="Hinton and Salakhutdinov, Science 2006" if net.get("variational") is False else "arXiv:1312.6114",
-    )  # fmt: skip
-
-
-RECIPES = (
-    _recipe(
-        "ae-mnist", "Autoencoder, two numbers",
-        "A plain autoencoder that squeezes a digit into two numbers. Without a prior its codes leave holes.",
-        "mnist", 3_000_000, 256, 1.0, latent_size=2, widths=(512, 256), variational=False,
-    ),
-    _recipe(
-        "vae-mnist-2d", "VAE, two latents",
-        "A variational autoencoder with two latents, so that its whole latent space fits on a map.",
-        "mnist", 6_000_000, 256, 1.0, latent_size=2, widths=(512, 256),
-    ),
-    _recipe(
-        "vae-mnist", "VAE, forty latents",
-        "A variational autoencoder with forty latents for likelihood; it switches off those it does not need.",
-        "mnist", 12_000_000, 256, 1.0, latent_size=40, widths=(640, 512),
-    ),
-    _recipe(
-        "vae-faces", "VAE of cartoon faces",
-        "A convolutional variational autoencoder of drawn faces with the best single pixel variance.",
-        "faces", 400_000, 32, 5.0, shape=(3, 64, 64), latent_size=64, net="conv", widths=(32, 64, 96, 128),
-        pixels="gaussian",
-    ),
-    _recipe(
-        "betavae-faces", "β-VAE of cartoon faces",
-        "Twelve latents under a strong pull to the prior, so that some of them stand for one trait each.",
-        "faces", 200_000, 64, 100.0, shape=(3, 64, 64), latent_size=12, net="conv", widths=(16, 32, 48, 64),
-        pixels="gaussian",
-    ),
-    _recipe(
-        "vae-emoji", "VAE of emoji",
-        "A convolutional variational autoencoder of a thousand 32×32 emoji.",
-        "emoji", 200_000, 32, 2.0, shape=(3, 32, 32), latent_size=64, net="conv", widths=(32, 64, 96),
-        pixels="gaussian",
-    ),
-)  # fmt: skip

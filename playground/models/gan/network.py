@@ -1,26 +1,10 @@
-"""Generative adversarial network with a mapping network and one style per layer.
-
-A generator G turns noise into pictures, a discriminator D tells them from real ones, and each learns from the other.
-Here a small network first maps z to a style w, and w steers every convolution of G by scaling its input channels, so
-that coarse layers decide on shape and fine layers on colour, and styles of two seeds can be mixed. The two play the
-relativistic pairing game, where D only ever compares a real picture with a fake one,
-
-    L_D = E[softplus(D(G(z)) − D(x))] + γ/2·(E‖∇D(x)‖² + E‖∇D(G(z))‖²),      L_G = E[softplus(D(x) − D(G(z)))],
-
-which has no collapsed minimum to fall into; the gradient penalties R1 and R2 keep it from oscillating.
-
-Goodfellow et al., "Generative adversarial nets", 2014; Karras et al., "StyleGAN", 2018, and "StyleGAN2", 2019 (styles
-as weight scaling, truncation); Huang et al., "The GAN is dead; long live the GAN!", 2024 (R3GAN, the loss); Miyato and
-Koyama, "cGANs with projection discriminator", 2018.
-"""
+"""The generator with its styles, and both networks together. What they are for stands in the package's opening."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -28,12 +12,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from playground.api import Field, Frame
-from playground.models.critic import SLOPE, Discriminator, disturbed, gradient_penalty
-from playground.models.hub import from_folder
-from playground.sampling import normal
-from playground.training.ema import average
-from playground.training.precision import mixed
-from playground.training.recipe import Batch, Recipe, flat
+from playground.models.critic import SLOPE, Discriminator
+from playground.sampling import generators, normal
 
 TRUNCATION = Field(
     "truncation", "float", 1.0, 0.0, 1.5, 0.05, label="Truncation ψ",
@@ -86,7 +66,7 @@ class Generator(nn.Module):
     Args:
         shape: (C, H, W). widths: channels per resolution from the coarsest, H / 2^len, to half size; the last layer
             doubles once more, straight to pixels. latent_size: of z and of w. classes: K, or 0. squash: end in a tanh,
-        which keeps early training from running away.
+            which keeps early training from running away.
     """
 
     def __init__(
@@ -167,14 +147,18 @@ class GAN(nn.Module, PyTorchModelHubMixin):
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Standard normal (N, d), one stream per seed."""
-        return normal(seeds, (self.latent_size,))
+        return self._drawn(generators(seeds))
 
     def styles(self, z: Tensor, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """(N, d) noise → (N, d) styles w̄ + ψ·(w − w̄), w̄ the mean style (of the class)."""
-        z = z.to(self.w_mean.device)
-        labels = None if labels is None else labels.to(z.device)
-        mean = self.w_mean[torch.zeros(len(z), dtype=torch.int64, device=z.device) if labels is None else labels]
-        return mean + truncation * (self.generator.map(z, labels) - mean)
+        z, told = self.parts(z, labels)
+        mean = self.w_mean[torch.zeros(len(z), dtype=torch.int64, device=z.device) if labels is None else told]
+        return mean + truncation * (self.generator.map(z, told) - mean)
+
+    def parts(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Latents and classes → noise and what the generator is told beside it, on the device."""
+        device = self.w_mean.device
+        return z.to(device), None if labels is None else labels.to(device)
 
     def draw(self, ws: Tensor) -> Tensor:
         """(N, d) or (N, layers, d) styles → pictures (N, C, H, W) in [0, 1]."""
@@ -262,9 +246,12 @@ class GAN(nn.Module, PyTorchModelHubMixin):
         sign = torch.sign(directions.gather(1, directions.abs().argmax(1, keepdim=True)))  # SVD leaves it open
         return (directions * sign)[:count].float(), (s[:count] / math.sqrt(samples - 1)).float()
 
+    def _drawn(self, streams: Sequence[torch.Generator]) -> Tensor:
+        return normal(streams, (self.latent_size,))
+
     def _nearest(self, x: Tensor, mask: Tensor, seed: int, label: Tensor | None) -> Tensor:
         """The best of `PROJECTION_TRIES` styles of the seed's own stream: (1, d)."""
-        z = torch.randn(PROJECTION_TRIES, self.latent_size, generator=torch.Generator().manual_seed(int(seed)))
+        z = self._drawn(generators([seed]) * PROJECTION_TRIES)
         if label is not None:
             label = label.expand(PROJECTION_TRIES)
         elif self.classes:
@@ -276,150 +263,3 @@ class GAN(nn.Module, PyTorchModelHubMixin):
 
 def _at(labels: Tensor | None, i: int) -> Tensor | None:
     return None if labels is None else labels[i : i + 1]
-
-
-def load(folder: Path) -> GAN:
-    """The network of a checkpoint folder."""
-    return from_folder(GAN, folder)
-
-
-class GANLearner:
-    """Alternating steps of D and G on the relativistic loss, R1 and R2 on every few steps of D.
-
-    Args:
-        few: the pictures are so few that D would learn them by heart: it sees them, and G's, disturbed.
-    """
-
-    def __init__(
-        self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985,
-        few: bool = False,
-    ) -> None:  # fmt: skip
-        self.gamma, self.penalty_every, self.decay, self.few = gamma, penalty_every, decay, few
-        self.model = model.to(device, memory_format=torch.channels_last)
-        g, d = model.generator, model.discriminator
-        self.ema = deepcopy(g).requires_grad_(False)
-        self.modules: dict[str, nn.Module] = {"model": model, "ema": self.ema}
-        slow = [*g.mapping.parameters(), *g.labels.parameters()]
-        rest = [p for name, p in g.named_parameters() if not name.startswith(("mapping", "labels"))]
-        groups = [{"params": rest}, {"params": slow, "lr": lr / 5}]
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "g": torch.optim.Adam(groups, lr, betas=(0.0, 0.99)),
-            "d": torch.optim.Adam(d.parameters(), lr, betas=(0.0, 0.99)),
-        }
-
-    def step(self, batch: Batch) -> dict[str, float]:
-        real = 2 * batch.x - 1
-        labels = batch.y if self.model.classes else None
-        fake = self._fake(labels, batch)
-        if self.few:
-            real, fake = disturbed(real, batch.noise), disturbed(fake, batch.noise)
-        losses = self._step_d(real, fake.detach(), labels, batch)
-        losses |= self._step_g(real, fake, labels)
-        average(self.ema, self.model.generator, self.decay, batch.seen)
-        return losses
-
-    def _fake(self, labels: Tensor | None, batch: Batch) -> Tensor:
-        g = self.model.generator
-        z = batch.normal(len(batch.x), g.latent_size)
-        w = g.map(z, labels)
-        self._remember_mean(w.detach().float(), labels)
-        ws = w[:, None].expand(-1, g.layers, -1)
-        if torch.rand((), generator=batch.noise) < 0.5:  # style mixing, so that layers learn to stand alone
-            other = g.map(batch.normal(len(batch.x), g.latent_size), labels)
-            cut = int(torch.randint(1, g.layers, (), generator=batch.noise))
-            ws = self.model.mix(w, other, cut)
-        with mixed(z.device):
-            return g.synthesise(ws).float()
-
-    def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        with mixed(x.device):
-            return self.model.discriminator(x, labels).float()
-
-    def _step_d(self, real: Tensor, fake: Tensor, labels: Tensor | None, batch: Batch) -> dict[str, float]:
-        on_real, on_fake = self._judge(real, labels), self._judge(fake, labels)
-        loss = F.softplus(on_fake - on_real).mean()
-        losses = {"d": loss.item()}
-        if batch.step % self.penalty_every == 0:  # rarely, and then for all the steps in between
-            d = self.model.discriminator
-            penalty = gradient_penalty(d, real, labels) + gradient_penalty(d, fake, labels)
-            loss = loss + self.penalty_every * self.gamma / 2 * penalty
-            losses["penalty"] = penalty.item()
-        self._descend("d", loss)
-        middle = (on_real.mean() + on_fake.mean()).detach() / 2
-        self.model.verdict_zero.lerp_(middle, 0.01)
-        return losses
-
-    def _step_g(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, float]:
-        d = self.model.discriminator.requires_grad_(False)
-        with torch.no_grad():
-            on_real = self._judge(real, labels)
-        loss = F.softplus(on_real - self._judge(fake, labels)).mean()
-        self._descend("g", loss)
-        d.requires_grad_(True)
-        return {"g": loss.item()}
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 10.0)
-        optimizer.step()
-
-    @torch.no_grad()
-    def _remember_mean(self, w: Tensor, labels: Tensor | None) -> None:
-        if labels is None:
-            self.model.w_mean.lerp_(w.mean(0, keepdim=True), 0.005)
-            return
-        for k in range(self.model.classes):
-            if (labels == k).any():
-                self.model.w_mean[k].lerp_(w[labels == k].mean(0), 0.005)
-
-    @torch.no_grad()
-    def save(self, folder: Path) -> None:
-        """Writes the averaged generator with its own mean style; D as it stands."""
-        finished = deepcopy(self.model)
-        finished.generator.load_state_dict(self.ema.state_dict())
-        for k in range(len(finished.w_mean)):
-            z = torch.randn(4096, finished.latent_size, generator=torch.Generator().manual_seed(k))
-            z = z.to(finished.w_mean.device)
-            labels = torch.full((len(z),), k, device=z.device) if finished.classes else None
-            finished.w_mean[k] = finished.generator.map(z, labels).mean(0)
-        finished.save_pretrained(str(folder))
-
-
-RECIPES = (
-    Recipe(
-        name="gan-mnist", family="gan", data="mnist", images=800_000, batch=64, rate=flat, conditional=True,
-        learner=lambda device: GANLearner(GAN(), device, gamma=1.0, penalty_every=8, lr=1e-3),
-        title="GAN of digits", summary="A class-conditional GAN of 28×28 digits with styles and a projection critic.",
-        year=2014, paper="arXiv:1406.2661",
-    ),
-    Recipe(
-        name="gan-faces", family="gan", data="faces", images=600_000, batch=32, rate=flat,
-        learner=lambda device: GANLearner(
-            GAN((3, 64, 64), (192, 128, 80, 40), (256, 160, 80, 32), latent_size=128, classes=0, squash=True),
-            device, gamma=2.0, penalty_every=4, lr=4e-4,
-        ),
-        title="GAN of faces", summary="A style-based GAN of 64×64 drawn faces: seven styles, truncation, style mixing.",
-        year=2018, paper="arXiv:1812.04948",
-    ),
-    Recipe(
-        name="gan-emoji", family="gan", data="emoji", images=400_000, batch=32, rate=flat,
-        learner=lambda device: GANLearner(
-            GAN((3, 32, 32), (160, 96, 48), (160, 96, 40), latent_size=96, classes=0, squash=True),
-            device, gamma=2.0, penalty_every=4, lr=6e-4, few=True,
-        ),
-        title="GAN of emoji", summary="A style-based GAN of 32×32 emoji, learned from a thousand of them.",
-        year=2020, paper="arXiv:2006.10738",
-    ),
-    Recipe(
-        name="gan-stackedmnist", family="gan", data="stackedmnist", images=400_000, batch=64, rate=flat,
-        learner=lambda device: GANLearner(
-            GAN((3, 28, 28), (128, 64), (128, 48), latent_size=64, classes=0), device,
-            gamma=1.0, penalty_every=8, lr=1e-3,
-        ),
-        title="GAN of stacked digits",
-        summary="Three digits at once, a thousand kinds of picture: does it make them all?",
-        year=2017, paper="arXiv:1705.07761",
-    ),
-)  # fmt: skip

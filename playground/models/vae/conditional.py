@@ -1,0 +1,249 @@
+"""Conditional VAE: say what you want, and z holds only what you did not say.
+
+Encoder and decoder are told the attributes y of the picture x, so the code z need not carry them:
+
+    log p(x|y) ≥ E_{q(z|x,y)}[log p(x|y,z)] − KL(q(z|x,y) ‖ N(0, I)).
+
+Of a drawn face, sixteen attributes said, nothing is left but how far the head is turned, tilted and how large it is;
+nobody tells the network, and its few latents find these three. A second head of the encoder, q(y|x), reads the
+attributes from a picture, so that one that comes without a description has a code as well.
+
+Kingma et al., "Semi-supervised learning with deep generative models", 2014 (M2; here every picture has its labels);
+Sohn, Lee and Yan, "Learning structured output representation using deep conditional generative models", 2015; the
+decoder's layers are steered as in Perez et al., "FiLM", 2018.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from playground.api import Frame, Posterior
+from playground.models.attributes import Attributes
+from playground.models.layers import conv_down, mlp
+from playground.models.vae.plain import TEMPERATURE, kl_to_prior, pseudo_gibbs
+from playground.sampling import generators, normal
+from playground.training.ema import average
+from playground.training.precision import mixed
+from playground.training.recipe import Batch
+
+
+class Steered(nn.Module):
+    """Residual block whose middle is scaled and shifted by the code: (N, C, H, W), (N, e) → (N, C, H, W)."""
+
+    def __init__(self, channels: int, code: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(8, channels), nn.GroupNorm(8, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.steer = nn.Linear(code, 2 * channels)
+        nn.init.zeros_(self.steer.weight)
+        nn.init.zeros_(self.steer.bias)
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        scale, shift = self.steer(e)[:, :, None, None].chunk(2, 1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+
+
+class Decoder(nn.Module):
+    """Code (N, d + size) → logits of a picture (N, C, H, W).
+
+    Args:
+        shape: (C, H, W). inputs: d + size. widths: channels per resolution, from H / 2^len to H / 2; the last layer
+            doubles once more by a pixel shuffle.
+    """
+
+    def __init__(self, shape: Sequence[int], inputs: int, widths: Sequence[int], code: int = 256) -> None:
+        super().__init__()
+        side = shape[1] // 2 ** len(widths)
+        self.embed = nn.Sequential(mlp((inputs, code, code)), nn.SiLU())
+        self.first = nn.Sequential(nn.Linear(code, widths[0] * side * side), nn.Unflatten(1, (widths[0], side, side)))
+        self.blocks = nn.ModuleList(Steered(width, code) for width in widths)
+        self.ups = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in itertools.pairwise(widths))
+        last = widths[-1]
+        to_pixels = nn.Conv2d(last, 4 * shape[0], 3, padding=1)
+        self.last = nn.Sequential(nn.GroupNorm(8, last), nn.SiLU(), to_pixels, nn.PixelShuffle(2))
+
+    def forward(self, code: Tensor) -> Tensor:
+        e = self.embed(code)
+        x = self.first(e).contiguous(memory_format=torch.channels_last)
+        for block, up in zip(self.blocks, [*self.ups, None]):
+            x = block(x, e)
+            x = x if up is None else F.pixel_shuffle(up(x), 2)
+        return self.last(x)
+
+
+class Encoder(nn.Module):
+    """Picture → features, and from them q(y|x) and, given y, q(z|x, y)."""
+
+    def __init__(self, shape: Sequence[int], latents: int, size: int, widths: Sequence[int], features: int) -> None:
+        super().__init__()
+        side = shape[1] // 2 ** len(widths)
+        self.trunk = nn.Sequential(
+            conv_down(shape[0], tuple(widths)), nn.Flatten(), nn.Linear(widths[-1] * side * side, features), nn.SiLU()
+        )
+        self.attributes = nn.Linear(features, size)
+        self.posterior = mlp((features + size, features, 2 * latents))
+
+
+class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
+    """Encoder, decoder, and a latent of z and the attributes.
+
+    Its latent is [z, y]: d numbers of N(0, I), then a block per attribute (see `playground.models.attributes`).
+
+    Args:
+        shape: (C, H, W). heads, shares: the attributes, as in `Attributes`. free: d, the size of z.
+        encoder, decoder: widths, each from the picture's side inwards. features: of the encoder.
+    """
+
+    variational, pixels = True, "gaussian"
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        heads: Sequence[tuple[str, Sequence[str]]],
+        shares: Sequence[Sequence[float]],
+        free: int = 6,
+        encoder: Sequence[int] = (24, 48, 64, 96),
+        decoder: Sequence[int] = (40, 80, 112, 128),
+        features: int = 192,
+    ) -> None:
+        super().__init__()
+        self.attributes = Attributes(heads, shares)
+        self.controls = (TEMPERATURE, *self.attributes.fields)
+        self.shape, self.free = tuple(shape), free
+        self.latent_size = free + self.attributes.size
+        self.encoder = Encoder(shape, free, self.attributes.size, encoder, features)
+        self.decoder = Decoder(shape, self.latent_size, tuple(decoder)[::-1])
+        self.register_buffer("code_mean", torch.zeros(free))  # of the training pictures' codes, made 0 and 1 at `save`
+        self.register_buffer("code_std", torch.ones(free))
+        self.register_buffer("kl_per_latent", torch.zeros(self.latent_size))  # nats; attributes cost none
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """[z, y] of each seed, (N, d + size): standard normal, then one value of every attribute by its share."""
+        streams = generators(seeds)
+        z = normal(streams, (self.free,))
+        return torch.cat([z, self.attributes.write(self.attributes.draw(streams))], 1)
+
+    def asked(self, latents: Tensor) -> Tensor:
+        """What the latents say: (N, A) positions of values."""
+        return self.attributes.read(latents[:, self.free :])
+
+    def wish(self, latents: Tensor, wishes: Mapping[str, str]) -> Tensor:
+        """The latents with some attributes written over."""
+        z, y = self._parts(latents)
+        return torch.cat([z, self.attributes.wish(y, wishes)], 1)
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
+        temperature: float = 1.0,
+        **wishes: str,
+    ) -> Iterator[Frame]:
+        """One frame: the mean picture of temperature · z and the attributes, those wished for written over."""
+        z, y = self._parts(self.wish(self.latents(seeds) if latents is None else latents, wishes))
+        code = torch.cat([temperature * z, y], 1)
+        yield Frame(self.decode(code), state=code, info={"calls": 1})
+
+    def decode(self, code: Tensor) -> Tensor:
+        """(N, d + size) → mean pictures (N, C, H, W) in [0, 1]."""
+        z, y = self._parts(code.to(self.code_mean.device))
+        z = z * self.code_std + self.code_mean
+        return torch.sigmoid(self.decoder(torch.cat([z, self.attributes.settle(y)], 1)))
+
+    def encode(self, x: Tensor) -> Posterior:
+        """(N, C, H, W) → q(z|x, y) with y read from the picture, in the units of `decode`; y itself has no spread."""
+        h = self.encoder.trunk(2 * x.to(self.code_mean.device) - 1)
+        y = self._read(h)
+        mean, log_var = self._posterior(h, y)
+        mean, std = (mean - self.code_mean) / self.code_std, torch.exp(0.5 * log_var) / self.code_std
+        return Posterior(torch.cat([mean, y], 1), torch.cat([std, torch.zeros_like(y)], 1))
+
+    def repair(
+        self, x: Tensor, mask: Tensor, seeds: Sequence[int], labels: Tensor | None = None
+    ) -> Iterator[Frame]:
+        """Encode, draw z, decode, put the known pixels back, again."""
+        return pseudo_gibbs(self, x.to(self.code_mean.device), mask.to(self.code_mean.device), seeds)
+
+    def _parts(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        return code[:, : self.free], code[:, self.free :]
+
+    def _read(self, h: Tensor) -> Tensor:
+        """q(y|x) from features, (N, size)."""
+        return torch.cat([b.softmax(1) for b in self.encoder.attributes(h).split(self.attributes.sizes, 1)], 1)
+
+    def _posterior(self, h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_var = self.encoder.posterior(torch.cat([h, y.to(h.dtype)], 1)).float().chunk(2, 1)
+        return mean, log_var.clamp(-12, 6)
+
+
+class ConditionalLearner:
+    """Gradient ascent on the bound, plus log q(y|x) for the encoder's second head.
+
+    Args:
+        beta: weight of the KL term. decay: of the weights' average.
+    """
+
+    def __init__(
+        self, model: ConditionalVAE, device: torch.device, lr: float = 1e-3, beta: float = 1.0, decay: float = 0.999
+    ) -> None:
+        self.beta, self.decay = beta, decay
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.ema = deepcopy(model).requires_grad_(False)
+        self.codes = nn.Module()  # mean and second moment of the raw codes; saved with the state
+        self.codes.register_buffer("mean", torch.zeros(model.free, device=device))
+        self.codes.register_buffer("square", torch.ones(model.free, device=device))
+        self.modules: dict[str, nn.Module] = {"model": self.model, "ema": self.ema, "codes": self.codes}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "model": torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.99))
+        }
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        model, x = self.model, batch.x.contiguous(memory_format=torch.channels_last)
+        y = model.attributes.write(batch.y)
+        with mixed(x.device):
+            h = model.encoder.trunk(2 * x - 1)
+            mean, log_var = model._posterior(h, y)
+            logits = model.encoder.attributes(h)
+        z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape)
+        with mixed(x.device):
+            picture = torch.sigmoid(model.decoder(torch.cat([z, y], 1)).float())
+        error = (picture - x).square().mean()
+        # with the best variance of the pixels, −log p(x|y,z) is half the number of values times log of the error
+        reconstruction = 0.5 * x[0].numel() * error.log()
+        kl = kl_to_prior(mean, log_var)
+        heads = zip(logits.float().split(model.attributes.sizes, 1), batch.y.unbind(1))
+        reading = torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).sum()
+        loss = reconstruction + self.beta * min(1.0, batch.done / 0.1 + 0.01) * kl.sum(1).mean() + 10 * reading
+        self._descend(loss)
+        model.kl_per_latent[: model.free].lerp_(kl.detach().mean(0), 0.01)
+        self.codes.mean.lerp_(mean.detach().mean(0), 0.005)
+        self.codes.square.lerp_((mean.detach().square() + log_var.detach().exp()).mean(0), 0.005)
+        average(self.ema, model, self.decay, batch.seen)
+        return {"error": error.item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
+
+    def _descend(self, loss: Tensor) -> None:
+        optimizer = self.optimizers["model"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 2000.0)
+        optimizer.step()
+
+    @torch.no_grad()
+    def save(self, folder: Path) -> None:
+        """Writes config.json and model.safetensors, the averaged weights; draws of z cover the codes there are."""
+        self.ema.kl_per_latent.copy_(self.model.kl_per_latent)
+        self.ema.code_mean.copy_(self.codes.mean)
+        self.ema.code_std.copy_((self.codes.square - self.codes.mean.square()).clamp(min=1e-6).sqrt())
+        self.ema.save_pretrained(str(folder))
