@@ -42,7 +42,7 @@ def load(folder: Path) -> GAN:
 RECIPES = (
     Recipe(
         name="gan-mnist", family="gan", data="mnist", images=800_000, batch=64, rate=flat, conditional=True,
-        learner=lambda device: GANLearner(GAN(), device, gamma=1.0, penalty_every=8, lr=1e-3),
+        learner=lambda device: GANLearner(GAN(truncation=0.9), device, gamma=1.0, penalty_every=8, lr=1e-3),
         title="GAN of digits", summary="A class-conditional GAN of 28×28 digits with styles and a projection critic.",
         year=2014, paper="arXiv:1406.2661",
     ),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from playground.api import Frame
 from playground.models.attributes import Attributes
 from playground.models.gan.learner import AVERAGED, GANLearner
-from playground.models.gan.network import GAN, TRUNCATION
+from playground.models.gan.network import GAN
 from playground.training.recipe import Batch
 
 
@@ -26,7 +26,8 @@ class AttributeGAN(GAN):
     Its latent is [z, y]: d numbers of N(0, I), then a block per attribute (see `playground.models.attributes`).
 
     Args:
-        shape, widths, critic, latent_size, squash: as in `GAN`. heads, shares: the attributes, as in `Attributes`.
+        shape, widths, critic, latent_size, squash, truncation: as in `GAN`.
+        heads, shares: the attributes, as in `Attributes`.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class AttributeGAN(GAN):
         squash: bool,
         heads: Sequence[tuple[str, Sequence[str]]],
         shares: Sequence[Sequence[float]],
+        truncation: float = 1.0,
     ) -> None:
-        super().__init__(shape, widths, critic, latent_size, 0, squash)
+        super().__init__(shape, widths, critic, latent_size, 0, squash, truncation)
         self.attributes = Attributes(heads, shares)
-        self.controls = (TRUNCATION, *self.attributes.fields)
+        self.controls = (*self.controls, *self.attributes.fields)
         size, d = self.attributes.size, self.discriminator
         self.generator.labels = nn.Linear(size, latent_size, bias=False)  # of ones and zeros: a sum of embeddings
         d.labels = nn.Linear(size, critic[0], bias=False)
@@ -67,12 +69,12 @@ class AttributeGAN(GAN):
         *,
         latents: Tensor | None = None,
         labels: Tensor | None = None,
-        truncation: float = 1.0,
+        truncation: float | None = None,
         **wishes: str,
     ) -> Iterator[Frame]:
         """One frame: the pictures of the latents, with the attributes wished for."""
         z = self.wish(self.latents(seeds) if latents is None else latents, wishes)
-        yield Frame(self.draw(self.styles(z, None, truncation)), state=z, info={"calls": 1})
+        yield Frame(self.draw(self.styles(z, None, self._psi(truncation))), state=z, info={"calls": 1})
 
     def _drawn(self, streams: Sequence[torch.Generator]) -> Tensor:
         z = super()._drawn(streams)

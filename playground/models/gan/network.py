@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -119,10 +120,8 @@ class GAN(nn.Module, PyTorchModelHubMixin):
 
     Args:
         shape: (C, H, W). widths, critic: channels per resolution, coarse to fine, of G and of D; latent_size: d.
-        classes: K, or 0. squash: whether G ends in a tanh.
+        classes: K, or 0. squash: whether G ends in a tanh. truncation: ψ unless another is asked for.
     """
-
-    controls = (TRUNCATION,)
 
     def __init__(
         self,
@@ -132,8 +131,10 @@ class GAN(nn.Module, PyTorchModelHubMixin):
         latent_size: int = 64,
         classes: int = 10,
         squash: bool = False,
+        truncation: float = 1.0,
     ) -> None:
         super().__init__()
+        self.controls = (replace(TRUNCATION, default=truncation),)
         self.shape, self.latent_size, self.classes = tuple(shape), latent_size, classes
         self.generator = Generator(shape, widths, latent_size, classes, squash)
         self.discriminator = Discriminator(shape, critic, classes)
@@ -178,11 +179,11 @@ class GAN(nn.Module, PyTorchModelHubMixin):
         *,
         latents: Tensor | None = None,
         labels: Tensor | None = None,
-        truncation: float = 1.0,
+        truncation: float | None = None,
     ) -> Iterator[Frame]:
         """One frame."""
         z = self.latents(seeds) if latents is None else latents
-        yield Frame(self.draw(self.styles(z, labels, truncation)), state=z, info={"calls": 1})
+        yield Frame(self.draw(self.styles(z, labels, self._psi(truncation))), state=z, info={"calls": 1})
 
     def criticise(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [0, 1] → (N,) logits, shifted so that zero lies between real and fake.
@@ -245,6 +246,9 @@ class GAN(nn.Module, PyTorchModelHubMixin):
         _, s, directions = torch.linalg.svd(w - w.mean(0), full_matrices=False)
         sign = torch.sign(directions.gather(1, directions.abs().argmax(1, keepdim=True)))  # SVD leaves it open
         return (directions * sign)[:count].float(), (s[:count] / math.sqrt(samples - 1)).float()
+
+    def _psi(self, asked: float | None) -> float:
+        return self.controls[0].default if asked is None else asked
 
     def _drawn(self, streams: Sequence[torch.Generator]) -> Tensor:
         return normal(streams, (self.latent_size,))

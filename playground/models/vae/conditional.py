@@ -34,6 +34,8 @@ from playground.training.ema import average
 from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
+READING = 200.0  # weight of −log q(y|x): next to thousands of pixels sixteen answers would count for nothing
+
 
 class Steered(nn.Module):
     """Residual block whose middle is scaled and shifted by the code: (N, C, H, W), (N, e) → (N, C, H, W)."""
@@ -225,7 +227,7 @@ class ConditionalLearner:
         kl = kl_to_prior(mean, log_var)
         heads = zip(logits.float().split(model.attributes.sizes, 1), batch.y.unbind(1))
         reading = torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).sum()
-        loss = reconstruction + self.beta * min(1.0, batch.done / 0.1 + 0.01) * kl.sum(1).mean() + 10 * reading
+        loss = reconstruction + self.beta * min(1.0, batch.done / 0.1 + 0.01) * kl.sum(1).mean() + READING * reading
         self._descend(loss)
         model.kl_per_latent[: model.free].lerp_(kl.detach().mean(0), 0.01)
         self.codes.mean.lerp_(mean.detach().mean(0), 0.005)
