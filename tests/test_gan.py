@@ -17,7 +17,7 @@ def test_a_checkpoint_may_have_a_truncation_of_its_own():
     net.w_mean.normal_(generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([0, 1])
     with torch.no_grad():
-        rest, half, full = ([*net.sample([1, 2], labels=labels, **psi)][0].images
+        rest, half, full = (next(net.sample([1, 2], labels=labels, **psi)).images
                             for psi in ({}, {"truncation": 0.5}, {"truncation": 1.0}))  # fmt: skip
     assert torch.equal(rest, half) and not torch.allclose(rest, full, atol=1e-4)
 

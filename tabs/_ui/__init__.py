@@ -10,6 +10,7 @@ from tabs._ui.controls import ModelField, model_field, seed_field, suits
 from tabs._ui.guard import guard
 from tabs._ui.keep import Keeper
 from tabs._ui.picture import read_picture
+from tabs._ui.plot import plot
 from tabs._ui.shell import Shell
 from tabs._ui.state import Preset, Shown, State
 from tabs._ui.wishes import askable, in_python, spoken, wish_fields, wish_group, wishes
@@ -27,6 +28,7 @@ __all__ = [
     "guard",
     "in_python",
     "model_field",
+    "plot",
     "read_picture",
     "seed_field",
     "spoken",

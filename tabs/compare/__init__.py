@@ -7,11 +7,10 @@ them while they come, `quiz.py` asks back, and `assets/tab-compare.js` is what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
-
-import gradio as gr
 
 from playground.engine import Engine
 from tabs import _ui as ui
@@ -62,30 +61,13 @@ def build(engine: Engine) -> None:
             shell.control("number")
         with shell.group("Wall", when={"mode": ["wall"]}):
             shell.control("rows")
-    _plot(desk, state)
+    ui.plot("compare", partial(figure, desk, state))
 
 
-def _plot(desk: Desk, state: ui.State) -> None:
-    """The figure of quality against speed; the page's script moves it under the table and asks for it."""
-
-    def figure(event: gr.EventData) -> Any:
-        request = event._data if isinstance(event._data, dict) else {}
-        try:
-            values = state.check(request.get("state", {}))
-        except ui.PlaygroundError:
-            return None
-        shown = desk.finished(values)
-        return scores.figure(shown.data, bool(request.get("dark"))) if shown else None
-
-    with gr.Column(elem_id="compare-plot-box", elem_classes="cmp-plot-box"):
-        plot = gr.Plot(None, show_label=False, elem_id="compare-plot")
-        teller = gr.HTML(
-            html_template="<span></span>",
-            js_on_load="pg.comparePlot = request => trigger('plot', request);",
-            elem_classes="cmp-teller",
-            apply_default_css=False,
-        )
-    teller.plot(figure, None, plot, queue=False, show_progress="hidden")
+def figure(desk: Desk, state: ui.State, request: Mapping[str, Any]) -> Any:
+    """Quality against speed, once it is measured."""
+    shown = desk.finished(state.check(request.get("state", {})))
+    return scores.figure(shown.data, bool(request.get("dark"))) if shown else None
 
 
 def warm(engine: Engine) -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import gradio as gr
-
 from playground.engine import Engine
 from tabs import _ui as ui
 from tabs.energy import landscape, modes
-from tabs.energy.desk import Desk, desk_of
+from tabs.energy.desk import desk_of
 from tabs.energy.stage import BODY, about
 from tabs.energy.state import TITLES, declare
 
@@ -67,28 +65,7 @@ def build(engine: Engine) -> None:
                 shell.control(name)
         with shell.group("More on training", when={"mode": ["learn"]}, folded=True):
             shell.control("persistent")
-    _surface(desk, state)
-
-
-def _surface(desk: Desk, state: ui.State) -> None:
-    """The landscape as a surface to turn; the page's script moves it onto the stage and asks for it."""
-
-    def figure(event: gr.EventData) -> Any:
-        request = event._data if isinstance(event._data, dict) else {}
-        try:
-            return landscape.figure(desk, request, state)
-        except ui.PlaygroundError:
-            return None
-
-    with gr.Column(elem_id="energy-plot-box", elem_classes="en-plot-box"):
-        plot = gr.Plot(None, show_label=False, elem_id="energy-plot")
-        teller = gr.HTML(
-            html_template="<span></span>",
-            js_on_load="pg.energyPlot = request => trigger('plot', request);",
-            elem_classes="en-teller",
-            apply_default_css=False,
-        )
-    teller.plot(figure, None, plot, queue=False, show_progress="hidden")
+    ui.plot("energy", lambda request: landscape.figure(desk, request, state))  # the landscape as a surface to turn
 
 
 def warm(engine: Engine) -> None:

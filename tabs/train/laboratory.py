@@ -8,6 +8,7 @@ so a link, a saved picture or a bench that was cleared away learns the same bits
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -92,32 +93,16 @@ def groups(shell: ui.Shell) -> None:
         shell.control("target")
     with gr.Column(elem_id="train-group-knobs", elem_classes="pg-group"):
         gr.HTML(html_template=PANEL, js_on_load="pg.train.panel(element)", apply_default_css=False)
-    _curves(desk_of(shell.engine))
+    ui.plot("train", partial(finished, desk_of(shell.engine)))
 
 
-def _curves(desk: Desk) -> None:
-    """The finished curves as a plot to zoom into; the page's script moves it onto the stage and asks for it."""
-
-    def figure(event: gr.EventData) -> Any:
-        request = event._data if isinstance(event._data, dict) else {}
-        try:
-            bench = desk.shelf.get(request.get("ticket"))
-        except PlaygroundError:
-            return None
-        if bench is None:
-            return None
-        with bench.lock:
-            return curves(bench, bool(request.get("dark")))
-
-    with gr.Column(elem_id="train-plot-box", elem_classes="tr-plot-box"):
-        plot = gr.Plot(None, show_label=False, elem_id="train-plot")
-        teller = gr.HTML(
-            html_template="<span></span>",
-            js_on_load="pg.trainPlot = request => trigger('plot', request);",
-            elem_classes="tr-teller",
-            apply_default_css=False,
-        )
-    teller.plot(figure, None, plot, queue=False, show_progress="hidden")
+def finished(desk: Desk, request: Mapping[str, Any]) -> Any:
+    """The finished curves as a plot to zoom into."""
+    bench = desk.shelf.get(request.get("ticket"))
+    if bench is None:
+        return None
+    with bench.lock:
+        return curves(bench, bool(request.get("dark")))
 
 
 # ---------------------------------------------------------------------------------------------- server functions
