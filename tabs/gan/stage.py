@@ -13,6 +13,9 @@ made-up one: $G$ lowers $\mathbb E\,\log\bigl(1+e^{D(x)-D(G(z))}\bigr)$. Nobody 
 **Styles.** A first small network turns $z$ into a *style* $w$, and $w$ steers every layer of $G$. So layers can follow
 different styles (*Mix*), and *truncation* can pull a style towards the mean: $w' = \bar w + \psi\,(w - \bar w)$.
 
+**Asking.** For faces both players are also told sixteen attributes $y$. To $D$ a face without the hat that was asked
+for is a false one, so $G$ learns to obey. Open *Ask for*: what you leave at *any* is decided by the seed.
+
 **What a GAN lacks.** It has no way back from a picture to its numbers, so *Project* has to search. And nothing makes it
 draw *everything* there is: what it forgets is easily overlooked, so *Diversity* counts.
 
@@ -21,8 +24,9 @@ time. Draw a face and ask for the verdict; then project it and see what the netw
 
 Goodfellow et al., *Generative adversarial nets*, 2014 (arxiv.org/abs/1406.2661). Karras et al., *StyleGAN*, 2018
 (arxiv.org/abs/1812.04948). Huang et al., *The GAN is dead; long live the GAN!*, 2024 (arxiv.org/abs/2501.05441).
-Directions: Härkönen et al., *GANSpace*, 2020 (arxiv.org/abs/2004.02546); Shen et al., *InterFaceGAN*, 2019
-(arxiv.org/abs/1907.10786).
+Attributes: Odena et al., *AC-GAN*, 2016 (arxiv.org/abs/1610.09585); Miyato and Koyama, 2018
+(arxiv.org/abs/1802.05637). Directions: Härkönen et al., *GANSpace*, 2020 (arxiv.org/abs/2004.02546); Shen et al.,
+*InterFaceGAN*, 2019 (arxiv.org/abs/1907.10786).
 """
 
 BODY = """

@@ -50,7 +50,7 @@ PRESETS = (
     ui.Preset("fails", "Safe, but all alike", "Truncation pulls every picture towards the mean one. They get cleaner, "
               "and sixty-four of them become nearly one: look what is missing below.",
               {"mode": "diversity", "truncation": 0.3}),
-    ui.Preset("surprises", "Shape of one, colours of another", "Nobody told the network what shape and colour are. "
-              "Still its early layers decide on the one and its late layers on the other: move the cut.",
+    ui.Preset("surprises", "Shape of one, colours of another", "Nobody told the network which layer does what. "
+              "Still its early layers decide on shape and its late layers on colour: move the cut.",
               {"mode": "mix", "cut": 4}),
 )  # fmt: skip

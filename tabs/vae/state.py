@@ -68,10 +68,15 @@ into one round heap without gaps, so that a random draw decodes to something. Le
 autoencoder: good copies, and holes in between. A latent whose cloud equals the prior (KL ≈ 0) carries nothing: it is
 *dead*.
 
+**Say what you want.** A *conditional VAE* is told sixteen attributes $y$ of a face, such as hat and hair, and raises
+the bound on $\log p(x|y)$ instead. Its $z$ then need not carry them: what is left is how the head is turned and tilted,
+and its size, which nobody mentioned. In *Samples*, open *Ask for* and choose a crown.
+
 **Try:** draw a 1 and lean it slowly until it becomes a 7. Compare the straight walk with the spherical one. Set the
 temperature to 0, then to 2. Give one face a smile, then look whether the same step makes the others smile too.
 
-Kingma and Welling, *Auto-encoding variational Bayes*, 2013 (arxiv.org/abs/1312.6114). Spherical walks: White,
+Kingma and Welling, *Auto-encoding variational Bayes*, 2013 (arxiv.org/abs/1312.6114). Conditional: Sohn, Lee and Yan,
+*Learning structured output representation using deep conditional generative models*, 2015. Spherical walks: White,
 *Sampling generative networks*, 2016 (arxiv.org/abs/1609.04468).
 """
 
