@@ -221,6 +221,17 @@ def test_persistent_chains_learn_a_density_nearly_exactly():
     assert math.log(8) - 0.01 < nats < math.log(8) + 0.3
 
 
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+def test_its_products_have_the_digits_that_were_chosen(precision):
+    learner = RBMLearner(RBM((1, 3, 3), 8), CPU)
+    noise = torch.Generator().manual_seed(0)
+    with computing(precision, CPU):
+        learner.step(Batch(bars(50, noise), torch.zeros(50, dtype=torch.long), noise, 0, 0.0))
+    gradient = learner.pcd.model.W.grad
+    rounded = torch.equal(gradient.bfloat16().float(), gradient)
+    assert gradient.dtype == torch.float32 and rounded == (precision != "fp32")
+
+
 def test_a_saved_machine_carries_its_log_z(tmp_path):
     learner = RBMLearner(RBM((1, 2, 4), 6), CPU, chains=20)
     noise = torch.Generator().manual_seed(0)

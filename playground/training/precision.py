@@ -4,7 +4,8 @@
     fp32    float32 everywhere
     bf16    bfloat16 wherever torch's autocast thinks it safe
 
-Learners write `with mixed(x.device):` around what bears few digits, as they would write torch's own autocast.
+Learners write `with mixed(x.device):` around what bears few digits, as they would write torch's own autocast; one that
+multiplies by hand asks `few_digits()` for the type.
 """
 
 from __future__ import annotations
@@ -41,3 +42,8 @@ def mixed(device: torch.device) -> torch.autocast:
     """bfloat16 where autocast thinks it safe, unless float32 was chosen around."""
     chosen = _CHOSEN.get()
     return torch.autocast(device.type, torch.bfloat16, enabled=chosen != "fp32", cache_enabled=chosen == "auto")
+
+
+def few_digits() -> torch.dtype:
+    """The type of products that bear few digits: bfloat16, unless float32 was chosen around."""
+    return torch.float32 if _CHOSEN.get() == "fp32" else torch.bfloat16

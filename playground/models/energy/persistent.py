@@ -28,6 +28,7 @@ from playground.models import hub
 from playground.models.energy.partition import ais
 from playground.models.energy.rbm import RBM, throw
 from playground.training.ema import average
+from playground.training.precision import few_digits
 from playground.training.recipe import Batch
 
 MEAN_FLOOR = 0.002  # a pixel's mean is kept this far from 0 and 1, so that its logit stays small
@@ -66,15 +67,16 @@ class PCD:
         if self.run.seen == 0:
             self._begin(v, mean)
         model, run = self.model, self.run
-        W = model.W.bfloat16()  # products in bfloat16 are five times as fast; sums and weights stay float32
-        h = torch.sigmoid((v.bfloat16() @ W).float() + model.c)
+        short = few_digits()  # products in bfloat16 are five times as fast; sums and weights stay float32
+        W = model.W.to(short)
+        h = torch.sigmoid((v.to(short) @ W).float() + model.c)
         fantasy = run.v
         for _ in range(self.k):
-            inputs = (fantasy.bfloat16() @ W).float() + model.c
-            coins = (batch.uniform(*inputs.shape) < torch.sigmoid(inputs)).bfloat16()
+            inputs = (fantasy.to(short) @ W).float() + model.c
+            coins = (batch.uniform(*inputs.shape) < torch.sigmoid(inputs)).to(short)
             fantasy, _ = throw((coins @ W.T).float() + model.b, batch.uniform(*fantasy.shape), model.classes)
         run.v.copy_(fantasy)
-        theirs = torch.sigmoid((fantasy.bfloat16() @ W).float() + model.c)
+        theirs = torch.sigmoid((fantasy.to(short) @ W).float() + model.c)
         self._ascend(v, h, fantasy, theirs)
         run.seen += len(v)
         run.mean.lerp_(mean, max(0.001, len(v) / float(run.seen)))
@@ -102,8 +104,8 @@ class PCD:
         run.offset_v.lerp_(0.5 * (mean_v + fantasy_v), rate)
         run.offset_h.lerp_(0.5 * (mean_h + fantasy_h), rate)
         mu, lam = run.offset_v, run.offset_h
-        left = torch.cat([(v - mu) / len(v), (mu - fantasy) / len(fantasy)]).bfloat16()
-        right = torch.cat([h - lam, theirs - lam]).bfloat16()
+        left = torch.cat([(v - mu) / len(v), (mu - fantasy) / len(fantasy)]).to(few_digits())
+        right = torch.cat([h - lam, theirs - lam]).to(few_digits())
         W = (left.T @ right).float()  # one product for both averages: only their difference is rounded
         model.W.grad = -W
         model.b.grad = W @ lam - (mean_v - fantasy_v)
