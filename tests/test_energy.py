@@ -20,6 +20,7 @@ from playground.models.energy.persistent import RBMLearner
 from playground.models.energy.plane import PlaneEnergy, midpoints
 from playground.models.energy.rbm import RBM, contrastive_divergence, gibbs, showings, throw
 from playground.training import Batch
+from playground.training.precision import computing
 
 CPU = torch.device("cpu")
 PIXELS = 784
