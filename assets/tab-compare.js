@@ -331,8 +331,15 @@
       if (changed.includes('source') && values.source === 'own' && values.mode === 'repair') { part('sketch').hidden = false; sketch(); }
       if (changed.includes('data') && paper) { paper.colour = null; sketch(); }
     });
-    // A run that takes its time is started by hand; over or stopped by a change, the start is taken back.
-    tab.on('ended', () => { if (tab.values.go) tab.set({ go: false }, { draw: false }); chart(); });
+    // A run that takes its time is started by hand; over or stopped by a change, the start is taken back. A start during
+    // another run (the estimate) belongs to the next one: it outlasts the end of this.
+    let early = false;
+    tab.on('state', (values, changed) => { if (changed.includes('go')) early = values.go && !!tab.running; });
+    tab.on('ended', () => {
+      if (tab.values.go && !early) tab.set({ go: false }, { draw: false });
+      early = false;
+      chart();
+    });
     tab.on('restore', values => { if (values.mode === 'repair' && values.own && paper) paper.load(values.own); });
     tab.on('again', () => { if (tab.values.mode === 'quiz') next(); return tab.values.mode === 'quiz'; });
     tab.on('reply', (reply, asked) => {

@@ -1,10 +1,14 @@
 """The comparison in a real browser: one test for each gesture, on two tiny models that answer at once."""
 
 import io
+import time
 
 import pytest
 from PIL import Image
 from test_tab_compare import page_of, tiny_engine
+
+from playground.comparison import Comparison
+from tabs.compare.desk import Desk
 
 pytestmark = pytest.mark.browser
 TAB = "pg.tab('compare')"
@@ -168,6 +172,27 @@ def test_measuring_waits_for_the_start_and_fills_table_and_figure(page, address)
     page.locator(".cmp-plot .js-plotly-plot .scatterlayer").wait_for()
     assert "Quality against speed" in page.locator("#compare-plot-box").get_attribute("aria-label")
     assert page.locator("[data-part=start]").is_hidden()
+
+
+def slowly(monkeypatch, owner, name, seconds=0.5):
+    """As on a busy machine: a method that waits before it does anything."""
+    whole = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *given: (time.sleep(seconds), whole(*given))[1])
+
+
+def test_the_figure_is_there_although_the_answer_is_kept_slowly(page, address, monkeypatch):
+    slowly(monkeypatch, Desk, "finish")
+    opened(page, address, "mode=measure&seed=41")
+    act(page, page.get_by_role("button", name="Measure", exact=True).click)
+    page.locator(".cmp-plot .js-plotly-plot .scatterlayer").wait_for()
+
+
+def test_a_start_during_the_estimate_is_not_lost(page, address, monkeypatch):
+    slowly(monkeypatch, Comparison, "probe")
+    page.goto(f"{address}/?tab=compare&mode=measure&seed=42")
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.wait_for_function(f"{TAB}.last.data.points?.length && !{TAB}.running")
+    assert not value(page, "go")
 
 
 def test_a_change_during_a_measurement_takes_the_start_back(page, address):

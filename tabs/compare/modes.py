@@ -30,10 +30,10 @@ def stream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
         yield shown
         return
     for shown in MODES[values["mode"]](desk, values):
+        if shown.step >= shown.total and not shown.data.get("estimate"):  # kept before told: a figure may follow
+            desk.finish(values | dict(shown.patch), shown)
+            desk.finish(values, shown)
         yield shown
-    if shown is not None and shown.step >= shown.total and not shown.data.get("estimate"):
-        desk.finish(values | dict(shown.patch), shown)
-        desk.finish(values, shown)
 
 
 def warm(engine: Engine) -> None:
