@@ -378,6 +378,7 @@
     };
     buttons(part('own-mask'));
     const inpaint = reel(part('repair'), { captions: ['one answer', 'a second', 'a third'], label: 'Step' });
+    const race = pg.diffusionRace(tab, part('race'));
     const between = reel(part('between'), { captions: ['along the great circle (slerp)', 'along the straight line (lerp)'], label: 'Step', shape: 7 });
 
     const table = el('table', { 'aria-label': 'Schedulers side by side on the same noise' }), lines = {};
@@ -461,6 +462,7 @@
         if (!data.labels) { await between.live({ film: data.film, step, total }); return; }
         await between.show(data.film, { at: data.labels.length - 1, labels: data.labels });
       },
+      shortcut({ data }) { race.show(data); },
     };
 
     const digits = () => tab.fields.label.choices.length > 1 && tab.values.model.includes('mnist');

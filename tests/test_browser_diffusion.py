@@ -7,6 +7,8 @@ import json
 import pytest
 
 from tabs import diffusion
+from tabs.diffusion import shortcut
+from tabs.diffusion.state import MODES
 
 pytestmark = pytest.mark.browser
 DONE = """window.pg?.tabs.diffusion?.last && !pg.tab('diffusion').running
@@ -256,21 +258,80 @@ def test_two_noises_and_what_lies_between(page, address):
     assert canvas(page, "between") != before
 
 
+@pytest.fixture
+def short_teacher(monkeypatch):
+    """A teacher of few steps: the server is a thread of the tests."""
+    monkeypatch.setattr(shortcut, "STEPS", 4)
+
+
+def race(page):
+    """Row → (words, picture) of the shortcut."""
+    runs = page.locator(".dif-run")
+    words = [text.split("\n")[0] for text in runs.locator(".dif-words").all_inner_texts()]
+    return dict(zip(words, runs.locator("img").evaluate_all("all => all.map(image => image.src)")))
+
+
+def test_a_student_arrives_where_its_teacher_walks(page, address, short_teacher):
+    opened(page, address, mode="shortcut", seed=50)
+    first = race(page)
+    assert list(first) == ["Noise xT", "Teacher, 4 steps", "Student, one look", "Student, two looks"]
+    assert len(set(first.values())) == 4 and all(src.startswith("data:image") for src in first.values())
+    costs = page.locator(".dif-run .dif-words").all_inner_texts()
+    assert ["8 calls" in costs[1], "1 call ·" in costs[2], "2 calls" in costs[3]] == [True] * 3
+    assert all(" ms a picture" in cost for cost in costs[1:])
+    page.locator("#diffusion-label input").click()
+    page.get_by_role("option", name="8", exact=True).click()
+    settled(page, f"{TAB}.last.data.labels?.[0] === '8'")
+    eights = race(page)
+    assert eights["Noise xT"] == first["Noise xT"]  # another class, the same noise
+    assert all(eights[name] != first[name] for name in list(first)[1:])
+    page.get_by_label("Each class in turn").check()
+    settled(page, f"{TAB}.last.data.labels?.[1] === '9'")
+    page.locator("#diffusion-seed input").fill("60")
+    settled(page, f"{TAB}.last.data.seeds?.[0] === 60")
+    sixty = race(page)
+    assert all(sixty[name] != eights[name] for name in first)
+    page.wait_for_url("**each=true*")
+
+
+def test_a_picture_of_the_shortcut_opens_its_denoising(page, address, short_teacher):
+    opened(page, address, mode="shortcut", seed=50, each="true", label=4)
+    page.get_by_role("button", name="Student, one look, seed 52, class 6").click()
+    settled(page, f"{TAB}.last.data.lanes?.[0].settings.seed === 52")
+    at(page, "result")
+    assert (values(page, "mode"), values(page, "label"), values(page, "steps")) == ("denoise", "6", 4)
+
+
+def test_the_student_is_there_while_its_teacher_is_on_its_way(page, address):
+    page.goto(f"{address}/?tab=diffusion&mode=shortcut&seed=51")
+    page.wait_for_function(f"window.pg?.tabs.diffusion?.last?.data.rows?.[1].calls > 0 && {TAB}.running")
+    shown = page.evaluate(f"{TAB}.last")
+    assert shown["step"] < shown["total"] and all(row["src"] for row in shown["data"]["rows"])
+    page.locator("[data-tool=stop]").click()
+    page.wait_for_function(f"!{TAB}.running")
+
+
+def test_a_model_without_a_student_gives_way_and_says_so(page, address, short_teacher):
+    opened(page, address, mode="shortcut", model="diffusion-emoji")
+    assert "Diffusion of emoji has no student" in page.locator(".pg-sentence").inner_text()
+    assert values(page, "model") == "diffusion-faces"
+
+
 def test_a_model_without_classes_says_so(page, address):
     opened(page, address, model="diffusion-faces")
     page.locator("#diffusion-label").get_by_text("taught no classes").wait_for()
     assert "16×16×4" in page.locator(".pg-sentence").inner_text()
 
 
-def test_a_phone_needs_no_sideways_scrolling(make_browser_page, address):
+def test_a_phone_needs_no_sideways_scrolling(make_browser_page, address, short_teacher):
     page = make_browser_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    for mode in ("denoise", "schedulers", "inpaint"):
+    for mode in ("denoise", "schedulers", "inpaint", "shortcut"):
         opened(page, address, 2, mode=mode, branches='[{"from":0,"step":1}]')
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("mode", ["denoise", "forward", "schedulers", "from a drawing", "inpaint", "between"])
-def test_no_serious_accessibility_violation(make_browser_page, address, axe, mode, scheme):
+@pytest.mark.parametrize("mode", MODES)
+def test_no_serious_accessibility_violation(make_browser_page, address, axe, mode, scheme, short_teacher):
     page = opened(make_browser_page(color_scheme=scheme), address, 4, mode=mode, branches='[{"from":0,"step":1}]')
     assert axe(page) == []

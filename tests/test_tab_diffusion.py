@@ -17,7 +17,7 @@ from tabs import diffusion
 from tabs._ui import Clock
 from tabs._ui import clock as clocks
 from tabs.diffusion import desk as desks
-from tabs.diffusion import modes
+from tabs.diffusion import modes, shortcut
 from tabs.diffusion.desk import Desk
 from tabs.diffusion.lanes import lanes_of
 from tabs.diffusion.state import MODES, SCHEDULERS, declare
@@ -59,7 +59,8 @@ def test_the_names_of_the_schedulers_are_the_engine_s():
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_ends_in_a_picture_a_sentence_and_code(desk, state, mode, model):
+def test_every_mode_ends_in_a_picture_a_sentence_and_code(desk, state, mode, model, monkeypatch):
+    monkeypatch.setattr(shortcut, "STEPS", 3)
     shown = final(desk, state, mode=mode, model=model)
     assert shown.step == shown.total and shown.model == model
     assert torch.isfinite(shown.picture).all() and shown.picture.min() >= 0 and shown.picture.max() <= 1

@@ -1,8 +1,8 @@
 """The diffusion tab: watch noise become a picture, go back, and take another turn.
 
 `state.py` declares what can be set and holds the words, `lanes.py` says what a run and its branches are, `desk.py`
-runs them and keeps the latest, `modes.py` and `pictures.py` say what each mode shows, and `assets/tab-diffusion.js`
-is what the hands touch.
+runs them and keeps the latest, `modes.py`, `pictures.py` and `shortcut.py` say what each mode shows, and
+`assets/tab-diffusion*.js` are what the hands touch.
 """
 
 from __future__ import annotations
@@ -47,5 +47,7 @@ def build(engine: Engine) -> None:
                 shell.control(name)
         with shell.group("Columns", when={"mode": ["schedulers"]}):
             shell.control("view")
+        with shell.group("Classes", when={"mode": ["shortcut"]}):
+            shell.control("each")
         with shell.group("Advanced", when={"mode": SAMPLED}, folded=True):
             shell.control("eta")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.api import ModelCard
 from tabs.diffusion.desk import Path
 from tabs.diffusion.lanes import Lane
+
+if TYPE_CHECKING:
+    from tabs.diffusion.shortcut import Race
 
 Values = Mapping[str, Any]
 START = "from playground import Engine\nengine = Engine()"
@@ -65,6 +68,21 @@ def between(values: Values, card: ModelCard) -> str:
         f"noise = slerp(a, b, torch.linspace(0, 1, 7))\n"
         f'pictures = engine.run("{card.name}", [{values["seed"]}] * 7, latents=noise, {label}'
         f'scheduler="{values["scheduler"]}", steps={values["steps"]}{guidance}, eta={values["eta"]}).images'
+    )
+
+
+def shortcut(race: Race, walk: Mapping[str, Any]) -> str:
+    """A teacher's walk, and its student's one look and two, from the same seeds."""
+    first, last = race.seeds[0], race.seeds[-1]
+    seeds = f"range({first}, {last + 1})" if first < last else list(race.seeds)  # they may go around the end
+    label = ""
+    if race.labels is not None:
+        label = f"labels={race.labels[0] if len(set(race.labels)) == 1 else list(race.labels)}, "
+    settings = ", ".join(f"{name}={value!r}" for name, value in walk.items()).replace("'", '"')
+    return (
+        f'{START}\nseeds = {seeds}\nwalked = engine.run("{race.teacher}", seeds, {label}{settings}).images\n'
+        f'one = engine.run("{race.student}", seeds, {label}steps=1).images\n'
+        f'two = engine.run("{race.student}", seeds, {label}steps=2).images'
     )
 
 

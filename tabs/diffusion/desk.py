@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from tabs import _ui as ui
 from tabs._ui.examples import examples
 from tabs.diffusion.lanes import Lane, class_of
 
-KEPT = 64  # lanes
+KEPT = 64  # lanes and races
 KEPT_BYTES = 96_000_000
 VIEWS = ("x_t", "x0", "eps")
 
@@ -109,7 +109,7 @@ class Desk:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._kept: OrderedDict[Lane, Path] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def model(self, name: str) -> nn.Module:
@@ -118,12 +118,12 @@ class Desk:
 
     # ------------------------------------------------------------------ lanes
 
-    def known(self, lane: Lane) -> Path | None:
-        """The path of a lane if it is still kept."""
+    def known(self, recipe: Hashable) -> Any:
+        """What a recipe led to, if it is still kept: the path of a lane, the rows of a race; else None."""
         with self._lock:
-            if lane in self._kept:
-                self._kept.move_to_end(lane)
-            return self._kept.get(lane)
+            if recipe in self._kept:
+                self._kept.move_to_end(recipe)
+            return self._kept.get(recipe, (None, 0))[0]
 
     def path(self, lane: Lane) -> Path:
         """The path of a lane, made if it is not kept."""
@@ -139,7 +139,8 @@ class Desk:
         for frame in self._run(lane):
             roll.add(frame)
             yield frame
-        self._keep(lane, roll.path())
+        path = roll.path()
+        self.keep(lane, path, path.size)
 
     def _again(self, lane: Lane) -> Path:
         """The path of a lane that others have pushed out in the meantime."""
@@ -161,11 +162,12 @@ class Desk:
         state, t = left.states[step - 1 : step], int(left.info[step - 1]["t"])
         return self.engine.steps(lambda: model.branch(state, [lane.seed], labels, t, step, settings))
 
-    def _keep(self, lane: Lane, path: Path) -> None:
+    def keep(self, recipe: Hashable, result: Any, size: int) -> None:
+        """Keeps what a recipe led to, `size` bytes; what was not asked for the longest goes."""
         with self._lock:
-            self._kept[lane] = path
+            self._kept[recipe] = (result, size)
             while len(self._kept) > KEPT or (
-                len(self._kept) > 1 and sum(p.size for p in self._kept.values()) > KEPT_BYTES
+                len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > KEPT_BYTES
             ):
                 self._kept.popitem(last=False)
 

@@ -15,6 +15,7 @@ from tabs import _ui as ui
 from tabs.diffusion import code, pictures
 from tabs.diffusion.desk import Desk, Path, film, sheet
 from tabs.diffusion.lanes import Lane, lanes_of, main_lane
+from tabs.diffusion.shortcut import shortcut
 from tabs.diffusion.state import SCHEDULERS, declare
 
 Values = Mapping[str, Any]
@@ -32,7 +33,8 @@ NOT_HERE = {  # mode → control → why it has no effect there
 def stream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
     """A checked state → what is shown, picture by picture; the last one is the result."""
     for shown in RUNS[values["mode"]](desk, values):
-        yield replace(shown, model=values["model"], disabled=disabled(desk, values))
+        model = shown.model or values["model"]  # a mode may take another one that suits it
+        yield replace(shown, model=model, disabled=disabled(desk, values | {"model": model}))
 
 
 def last(run: Iterable[ui.Shown]) -> ui.Shown:
@@ -46,7 +48,7 @@ def disabled(desk: Desk, values: Values) -> dict[str, str]:
     """Controls without effect, and why."""
     off = {}
     if not desk.engine.card(values["model"]).labels:
-        off = dict.fromkeys(("label", "guidance"), "This model was taught no classes.")
+        off = dict.fromkeys(("label", "guidance", "each"), "This model was taught no classes.")
     if values["scheduler"] != "DDIM" and values["mode"] != "schedulers":
         off["eta"] = "Only DDIM lets you choose. The other schedulers add all or none."
     return off | NOT_HERE.get(values["mode"], {})
@@ -280,4 +282,5 @@ RUNS: Mapping[str, Callable[[Desk, Values], Iterator[ui.Shown]]] = {
     "from a drawing": pictures.edit,
     "inpaint": pictures.inpaint,
     "between": between,
+    "shortcut": shortcut,
 }

@@ -17,7 +17,7 @@ from tabs.diffusion.lanes import MOST_BRANCHES
 SCHEDULERS = (  # names of `playground.models.diffusion.SCHEDULERS`, which a page must not wait for
     "DDIM", "DDPM", "Euler", "Euler ancestral", "Heun", "DPM-Solver++", "SDE-DPM-Solver++", "UniPC", "DEIS", "LMS",
 )  # fmt: skip
-MODES = ("denoise", "forward", "schedulers", "from a drawing", "inpaint", "between")
+MODES = ("denoise", "forward", "schedulers", "from a drawing", "inpaint", "between", "shortcut")
 PICTURED = ("forward", "from a drawing", "inpaint")  # modes that begin with a picture
 SAMPLED = ("denoise", "schedulers", "from a drawing", "inpaint", "between")  # modes that denoise
 TOP = 999  # the largest t
@@ -54,6 +54,7 @@ def declare(engine: Engine) -> ui.State:
         Field("view", "choice", "guess", choices=("guess", "noisy"), label="Show",
               info="The network's guess of the clean picture, or the noisy picture itself."),
         Field("other", "int", 8, 0, MAX_SEED, label="Seed of the other noise"),
+        Field("each", "bool", False, label="Each class in turn", info="One a column, from the chosen class on."),
     )  # fmt: skip
     return ui.State("diffusion", fields, presets(model.choices, labels))
 
@@ -100,12 +101,21 @@ cliché.
 The **face model** works on a 16×16×4 code of the picture, made by a small autoencoder (latent diffusion). Its lanes are
 decoded for looking; that is why its noise looks like coloured cloth.
 
+A **student** takes a shortcut. Without fresh noise the teacher's steps lead each $x_T$ to one picture, so there is a
+function from any point of that path to its end, and a network can learn it:
+$f(x_t,t)=\alpha_t\,x_t-\sigma_t\,v\approx x_0$. It is shown where its teacher's paths end, and a critic that
+compares its jumps with real pictures keeps them sharp. A second look begins half-way, from the first picture with
+fresh noise over it.
+
 **Try:** branch at step 3 and at step 15 with another class, and find the step after which the digit cannot change its
 mind. Compare DDIM with DDPM: which of them gives the same picture for 10 and for 50 steps?
 
 Ho, Jain and Abbeel, *Denoising diffusion probabilistic models*, 2020 (arxiv.org/abs/2006.11239); Song et al., *DDIM*,
 2020 (2010.02502); Ho and Salimans, *Classifier-free guidance*, 2022 (2207.12598); Rombach et al., *Latent diffusion*,
-2021 (2112.10752); Meng et al., *SDEdit*, 2021 (2108.01073); Lugmayr et al., *RePaint*, 2022 (2201.09865).
+2021 (2112.10752); Meng et al., *SDEdit*, 2021 (2108.01073); Lugmayr et al., *RePaint*, 2022 (2201.09865). Students:
+Luhman and Luhman, *Knowledge distillation in iterative generative models*, 2021 (2101.02388); Song et al.,
+*Consistency models*, 2023 (2303.01469); Sauer et al., *Adversarial diffusion distillation*, 2023 (2311.17042); Kang et
+al., *Distilling diffusion models into conditional GANs*, 2024 (2405.05967).
 """
 
 
@@ -138,5 +148,10 @@ BODY = """
 </div>
 <div class="dif-mode" data-mode="between" hidden>
   <div class="dif-rows" data-part="between"></div>
+</div>
+<div class="dif-mode" data-mode="shortcut" hidden>
+  <div class="dif-race" data-part="race"></div>
+  <p class="pg-caption">Down a column the noise is the same: look for the strokes and edges that one look leaves rough.
+    Calls are those of the network; times are measured in this run. Choose a picture to watch its denoising.</p>
 </div>
 """
