@@ -227,3 +227,17 @@ def test_a_phone_shows_everything_without_sideways_scrolling(make_browser_page, 
         stage = page.locator(f"#vae-stage .vae-mode.vae-{name}")
         if stage.count():  # a collapsed stage needs no scrolling either
             assert stage.first.bounding_box()["width"] > 300, name
+
+
+def test_asking_for_a_crown(page, server):
+    """The pickers are folded away, there for the models that understand them, and part of the address."""
+    opened(page, server, "&mode=samples")
+    asking = page.locator("#vae-group-ask-for")
+    assert not asking.is_visible(), "a VAE of digits cannot be asked"
+    opened(page, server, "&mode=samples&model=cvae-faces")
+    asking.locator(".label-wrap").click()
+    page.locator("#vae-ask_hat input").click()
+    page.get_by_role("option", name="Crown", exact=True).click()
+    page.locator("#vae-stage .pg-sentence").get_by_text("with hat crown").wait_for()
+    page.wait_for_function("location.search.includes('ask_hat=crown')")
+    assert values(page)["ask_hat"] == "crown"

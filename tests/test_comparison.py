@@ -123,6 +123,14 @@ def test_a_conditional_model_is_asked_directly(board):
     assert "asked directly" in answer.note and answer.facts == {"kept": 0, "drawn": 3}  # 0.1 is not bright
 
 
+def test_a_model_of_attributes_is_asked_directly_and_others_are_searched(engine):
+    faces = c.Comparison(engine, "faces")
+    asked, searched = (c.last(faces.of_class(name, "hat", "crown", 3, 4, 4)) for name in ("cvae-faces", "vae-faces"))
+    assert "asked directly" in asked.note and asked.facts["drawn"] == 4
+    assert torch.equal(asked.images, engine.run("cvae-faces", [3, 4, 5, 6], hat="crown").images)
+    assert "cannot be asked" in searched.note
+
+
 def test_rejection_keeps_only_what_the_judge_accepts_and_counts_honestly(board):
     answer = c.last(board.of_class("plain", "level", "bright", 40, 30, 40))  # seeds 40 … 79: 51 … 79 are bright
     assert answer.facts == {"kept": 29, "drawn": 40} and len(answer.images) == 29

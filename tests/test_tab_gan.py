@@ -66,6 +66,9 @@ def test_every_mode_draws_the_same_twice(show, mode, model):
     {"mode": "verdict", "source": "sample", "seed": 4, "label": "5"},
     {"mode": "project", "test": 200},
     {"mode": "diversity", "seed": 5},
+    {"mode": "walk", "model": "gan-faces", "dx": 0.4, "ask_hat": "crown", "ask_hair": "curly"},
+    {"mode": "mix", "model": "gan-faces", "ask_background": "mint"},
+    {"mode": "directions", "model": "gan-faces", "ask_glasses": "dark", "p1": 1},
 ])  # fmt: skip
 def test_copied_python_makes_the_same_picture(desk, state, show, given):
     values = state.check({"model": "gan-mnist", **given})
@@ -94,6 +97,15 @@ def test_a_whole_step_is_the_picture_of_the_seed(engine, show, model):
     wanted = engine.run(model, [1234], truncation=0.5, labels=labels).images
     got = show(mode="walk", model=model, seed=1234, truncation=0.5, label="4").picture
     assert torch.equal(got, wanted)
+
+
+def test_what_is_asked_for_is_drawn_and_told(engine, show):
+    plain, shown = (show(mode="walk", model="gan-faces", seed=7, **ask) for ask in ({}, {"ask_clothes": "stripes"}))
+    wanted = engine.run("gan-faces", [7], truncation=0.8, clothes="stripes").images
+    assert torch.allclose(shown.picture, wanted, atol=1e-6) and not torch.equal(shown.picture, plain.picture)
+    assert "with clothes stripes" in shown.sentence
+    asked = show(mode="walk", model="gan-mnist", seed=7, ask_clothes="stripes")
+    assert torch.equal(asked.picture, show(mode="walk", model="gan-mnist", seed=7).picture), "digits wear none"
 
 
 def test_the_way_from_seed_to_seed_has_no_break(show):

@@ -71,6 +71,9 @@ def test_every_mode_draws_the_same_twice(show, mode):
     {"mode": "between", "a": 0, "b": 499},
     {"mode": "faces", "glasses": 1.5, "seed": 4},
     {"mode": "faces", "origin": "prior", "hat": -1},
+    {"mode": "samples", "model": "cvae-faces", "ask_hat": "crown", "ask_hair": "curly"},
+    {"mode": "sliders", "model": "cvae-faces", "start": "seed", "k1": 1, "ask_glasses": "dark"},
+    {"mode": "draw", "model": "cvae-faces", "test": 3},
 ])  # fmt: skip
 def test_copied_python_makes_the_same_picture(show, given):
     shown = show(**given)
@@ -244,3 +247,37 @@ def test_three_presets_draw(state, desk):
     assert kinds[:2] == ["works", "fails"] and set(kinds) <= {"works", "fails", "surprises"}
     for preset in state.presets:
         assert isinstance(modes.draw(desk, state.check(preset.values)), ui.Shown)
+
+
+# ------------------------------------------------------------------------------------------------ wishes
+
+
+def test_what_is_asked_for_is_shown_and_told(engine, show):
+    plain, shown = (show(mode="samples", model="cvae-faces", **ask) for ask in ({}, {"ask_hat": "crown"}))
+    seeds = shown.data["seeds"]
+    assert torch.equal(shown.picture, engine.run("cvae-faces", seeds, hat="crown").images)
+    assert not torch.equal(shown.picture, plain.picture)
+    assert "with hat crown" in shown.sentence and "with" not in plain.sentence.partition("at temperature")[0]
+
+
+def test_wishes_are_nothing_to_a_model_that_cannot_be_asked(show):
+    plain, shown = (show(mode="samples", model="vae-faces", **ask) for ask in ({}, {"ask_hat": "crown"}))
+    assert torch.equal(plain.picture, shown.picture) and plain.sentence == shown.sentence
+
+
+def test_an_unknown_wish_is_refused(state):
+    with pytest.raises(PlaygroundError, match="Hat was 'helmet'"):
+        state.check({"ask_hat": "helmet"})
+
+
+def test_z_holds_what_nobody_said(show, engine):
+    """With all attributes said, turning z moves the head and leaves the colours of clothes and background."""
+    data = show(mode="sliders", model="cvae-faces", start="seed").data
+    assert len(data["latents"]) == engine.model("cvae-faces").free
+    row = engine.model("cvae-faces")
+    z = row.latents([7]).repeat(3, 1)
+    z[:, data["latents"][0] - 1] = torch.tensor([-1.5, 0.0, 1.5])
+    with torch.no_grad():
+        pictures = row.decode(z)
+    head, corner = pictures[:, :, 16:44, 16:48], pictures[:, :, :6, :6]
+    assert float(head.std(0).mean()) > 5 * float(corner.std(0).mean())

@@ -17,7 +17,7 @@ COLUMNS = (  # heading, group, key, format
     ("recall", "pictures", "recall", ".2f"),
     ("density", "pictures", "density", ".2f"),
     ("coverage", "pictures", "coverage", ".2f"),
-    ("class right", "control", "accuracy", ".1%"),
+    ("as asked", "control", "accuracy", ".1%"),
     ("variety", "variety", "distance_over_real", ".2f"),
     ("recognised", "variety", "recognised", ".1%"),
     ("copies (AUC)", "memorisation", "auc", ".2f"),

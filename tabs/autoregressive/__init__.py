@@ -3,7 +3,7 @@
 `state.py` declares what can be set, `words.py` holds the explanation and the stage, `lanes.py` says what a picture and
 its branches are, `desk.py` runs the networks, and `modes.py` (drawing), `pictures.py` (completing and judging),
 `fields.py` (what a pixel sees) and `codes.py` (the same for faces in codes) say what each mode shows. The hands touch
-`assets/tab-autoregressive.js`.
+`assets/tab-autoregressive*.js`.
 """
 
 from __future__ import annotations

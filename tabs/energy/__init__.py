@@ -2,7 +2,7 @@
 
 `state.py` declares what can be set, `stage.py` holds the words, `desk.py` knows who can do what; `landscape.py`,
 `machine.py`, `pictures.py`, `memory.py` and `learn.py` say what each mode shows (`modes.py` lists them), and
-`assets/tab-energy.js` is what the hands touch.
+`assets/tab-energy*.js` is what the hands touch.
 """
 
 from __future__ import annotations

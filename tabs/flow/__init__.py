@@ -1,7 +1,7 @@
 """The flow tab: bend noise into data and back, and read off how likely everything is.
 
 `state.py` declares what can be set, `desk.py` asks the networks, `plane.py` is the 2-D journey, `modes.py` and
-`surprise.py` say what each mode shows, and `assets/tab-flow.js` is what the hands touch.
+`surprise.py` say what each mode shows, and `assets/tab-flow*.js` is what the hands touch.
 """
 
 from __future__ import annotations

@@ -179,7 +179,8 @@ def show_sliders(desk: Desk, values: Values) -> ui.Shown:
     """The picture at the sliders, and a row of pictures for each of the strongest latents."""
     name = values["model"]
     base = starting_code(desk, values)
-    ranks = desk.strongest(name)[: len(STRONGEST)]
+    known = desk.strongest(name)
+    ranks = known[: len(STRONGEST)]
     z = base.clone()
     for latent, k in zip(ranks, STRONGEST):
         z[0, latent] += values[k]
@@ -197,9 +198,10 @@ def show_sliders(desk: Desk, values: Values) -> ui.Shown:
     start = f"test picture {values['test']}" if values["start"] == "test" else f"seed {values['seed']}"
     sentence = (
         f"{'The code' if not moved else f'{moved} of the latents moved away from the code'} of {start}. Rows: the "
-        f"{len(ranks)} strongest of {z.shape[1]} latents, each from −3 to 3 while the others rest."
+        f"{len(ranks)} strongest of {len(known)} latents, each from −3 to 3 while the others rest."
     )
-    return ui.Shown(pictures[:1], sentence, data, code=sliders_code(desk, values, ranks))
+    idle = dict.fromkeys(STRONGEST[len(ranks) :], f"This network has {len(known)} latents only.")
+    return ui.Shown(pictures[:1], sentence, data, code=sliders_code(desk, values, ranks), disabled=idle)
 
 
 def starting_code(desk: Desk, values: Values) -> Tensor:

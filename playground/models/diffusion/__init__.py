@@ -9,7 +9,7 @@ A *scheduler* decides how to use them to get from x_t to the next, less noisy x_
 without the class and goes further in the direction of the difference: v = v_∅ + g·(v_y − v_∅).
 
 Checkpoints are diffusers pipeline folders: `diffusion-mnist` a `DDIMPipeline` in pixels, `diffusion-faces` an
-`LDMPipeline`, which diffuses the 16×16×8 code of a small autoencoder instead of 64×64×3 pixels. Schedulers and
+`LDMPipeline`, which diffuses the 16×16×4 code of a small autoencoder instead of 64×64×3 pixels. Schedulers and
 U-Net are diffusers' own; the loop here is ours because it yields every step, keeps one noise stream per sample, and
 can go on from any x_t with other settings.
 
@@ -81,9 +81,9 @@ def _faces_learner(device: torch.device) -> LatentLearner:
 
     coder = diffusers.AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32), decoder_block_out_channels=(32, 32, 32),
-        num_encoder_blocks=(0, 1, 3), num_decoder_blocks=(3, 2, 0), latent_channels=8,
+        num_encoder_blocks=(0, 1, 2), num_decoder_blocks=(2, 1, 0), latent_channels=4,
     )  # fmt: skip
-    net = unet(16, 8, (64, 96, 128), (False, False, True), classes=0)
+    net = unet(16, 4, (64, 96, 128), (False, False, True), classes=0)
     return LatentLearner(Diffusion(net, schedule(pixels=False), coder), device, lr=8e-4)
 
 
@@ -110,7 +110,7 @@ RECIPES = (
     Recipe(
         name="diffusion-faces", family="diffusion", data="faces", images=800_000, batch=64,
         learner=_faces_learner, title="Latent diffusion of faces",
-        summary="Diffusion in the 16×16×8 code of a small autoencoder, decoded to 64×64 drawn faces.",
+        summary="Diffusion in the 16×16×4 code of a small autoencoder, decoded to 64×64 drawn faces.",
         year=2021, paper="arXiv:2112.10752",
     ),
     Recipe(

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.models.critic import Discriminator, gradient_penalty
 from playground.models.diffusion.network import Diffusion
 from playground.training.ema import average
 from playground.training.precision import mixed
@@ -89,23 +88,18 @@ class LatentLearner(DiffusionLearner):
     """First the autoencoder, then diffusion in its code, then once more the decoder alone, to sharpen it.
 
     `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
-    as it is, so the code the U-Net has learned keeps its meaning. A mean of all the pictures that a code may stand for
-    is blurred; therefore a critic compares each picture with what became of it (as in Rombach et al. 2021, §3.1; the
-    game is that of `playground.models.gan`).
+    as it is, so the code the U-Net has learned keeps its meaning.
     """
 
-    CODING, POLISH = 0.3, 0.85
-    CRITIC, GAMMA, PENALTY_EVERY, ADVERSE = (128, 96, 48, 24), 2.0, 4, 0.01
+    CODING, POLISH = 0.2, 0.85
 
     def __init__(self, model: Diffusion, device: torch.device, lr: float) -> None:
         super().__init__(model, device, lr)
         self.coder, self.lr = model.autoencoder, lr
         self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
         self.register.register_buffer("spread", torch.ones((), device=device))
-        self.critic = Discriminator(model.shape, self.CRITIC, 0).to(device, memory_format=torch.channels_last)
-        self.modules |= {"coder": self.coder, "register": self.register, "critic": self.critic}
+        self.modules |= {"coder": self.coder, "register": self.register}
         self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), 1e-3)
-        self.optimizers["critic"] = torch.optim.Adam(self.critic.parameters(), 4e-4, betas=(0.0, 0.99))
 
     def step(self, batch: Batch) -> dict[str, float]:
         if batch.done < self.CODING:
@@ -114,7 +108,7 @@ class LatentLearner(DiffusionLearner):
         if batch.done >= self.POLISH:
             self.coder.encoder.requires_grad_(False)
             self._slow(self.optimizers["coder"], 1e-3, (batch.done - self.POLISH) / (1 - self.POLISH))
-            return self.polishing_step(batch)
+            return self.coding_step(batch)
         self._slow(self.optimizers["unet"], self.lr, (batch.done - self.CODING) / (self.POLISH - self.CODING))
         with torch.no_grad(), mixed(batch.x.device):
             code = self.coder.encode(2 * batch.x - 1).latents.float() / self.register.spread
@@ -122,40 +116,15 @@ class LatentLearner(DiffusionLearner):
 
     def coding_step(self, batch: Batch) -> dict[str, float]:
         """|x − D(E(x) + noise)|: the noise makes the decoder forgiving, the small pull keeps the code near zero."""
-        x, y, z = self._there_and_back(batch)
-        loss = distance(y, x) + 1e-3 * z.square().mean()
-        descend(self.optimizers["coder"], loss, self.coder)
-        self.register.spread.lerp_(z.detach().std(), 0.02)
-        return {"autoencoder": loss.item()}
-
-    def polishing_step(self, batch: Batch) -> dict[str, float]:
-        """The same for the decoder alone, and a critic that must not be able to tell y from x."""
-        x, y, _ = self._there_and_back(batch)
-        d = self.critic
-        with mixed(x.device):
-            gap = d(x).float() - d(y.detach()).float()
-        judging = F.softplus(-gap).mean()
-        if batch.step % self.PENALTY_EVERY == 0:
-            steep = gradient_penalty(d, x, None) + gradient_penalty(d, y, None)
-            judging = judging + self.PENALTY_EVERY * self.GAMMA / 2 * steep
-        descend(self.optimizers["critic"], judging, d)
-        d.requires_grad_(False)
-        with mixed(x.device), torch.no_grad():
-            real = d(x).float()
-        with mixed(x.device):
-            fooled = F.softplus(real - d(y).float()).mean()
-        loss = distance(y, x)
-        descend(self.optimizers["coder"], loss + self.ADVERSE * fooled, self.coder)
-        d.requires_grad_(True)
-        return {"autoencoder": loss.item(), "critic": F.softplus(-gap).mean().item()}
-
-    def _there_and_back(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures x, what the decoder makes of their slightly noisy codes, and the codes."""
         x = (2 * batch.x - 1).contiguous(memory_format=torch.channels_last)
         with mixed(x.device):
             z = self.coder.encode(x).latents
-            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample
-        return x, y.float(), z.float()
+            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample.float()
+        z = z.float()
+        loss = (y - x).abs().mean() + 2 * F.mse_loss(y, x) + 1e-3 * z.square().mean()
+        descend(self.optimizers["coder"], loss, self.coder)
+        self.register.spread.lerp_(z.detach().std(), 0.02)
+        return {"autoencoder": loss.item()}
 
     @staticmethod
     def _slow(optimizer: torch.optim.Optimizer, lr: float, done: float) -> None:
@@ -170,11 +139,6 @@ class LatentLearner(DiffusionLearner):
         scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
         unet = deepcopy(self.ema).half()
         diffusers.LDMPipeline(vqvae=self.coder, unet=unet, scheduler=scheduler).save_pretrained(folder)
-
-
-def distance(y: Tensor, x: Tensor) -> Tensor:
-    """How far pictures are apart: absolute and squared errors together."""
-    return (y - x).abs().mean() + 2 * F.mse_loss(y, x)
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, model: nn.Module) -> None:

@@ -53,7 +53,7 @@ RECIPES = (
                 (3, 64, 64), (192, 128, 80, 40), (256, 160, 80, 32), latent_size=128, squash=True,
                 **of_faces().config,
             ),
-            device, gamma=2.0, penalty_every=4, lr=4e-4, decay=0.999, mixing=0.2,
+            device, gamma=2.0, penalty_every=4, lr=4e-4, decay=0.999, mixing=0.2, mapping=0.5,
         ),
         title="GAN of faces",
         summary="A style-based GAN of 64×64 drawn faces: seven styles, and attributes to ask for.",

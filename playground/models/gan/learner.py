@@ -23,12 +23,14 @@ class GANLearner:
 
     Args:
         few: the pictures are so few that D would learn them by heart: it sees them, and G's, disturbed.
-        mixing: share of batches in which the styles of two draws are mixed.
+        mixing: share of batches in which the styles of two draws are mixed. mapping: its rate, as a part of `lr`.
     """
+
+    CLEAR = 0.5  # weight, for G, of being named rightly by D; more of it, and G draws for the namer, not for the eye
 
     def __init__(
         self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985,
-        few: bool = False, mixing: float = 0.5,
+        few: bool = False, mixing: float = 0.5, mapping: float = 0.2,
     ) -> None:  # fmt: skip
         self.gamma, self.penalty_every, self.decay, self.few, self.mixing = gamma, penalty_every, decay, few, mixing
         self.model = model.to(device, memory_format=torch.channels_last)
@@ -37,7 +39,7 @@ class GANLearner:
         self.modules: dict[str, nn.Module] = {"model": model, "ema": self.ema}
         slow = [*g.mapping.parameters(), *g.labels.parameters()]
         rest = [p for name, p in g.named_parameters() if not name.startswith(("mapping", "labels"))]
-        groups = [{"params": rest}, {"params": slow, "lr": lr / 5}]
+        groups = [{"params": rest}, {"params": slow, "lr": mapping * lr}]
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "g": torch.optim.Adam(groups, lr, betas=(0.0, 0.99)),
             "d": torch.optim.Adam(d.parameters(), lr, betas=(0.0, 0.99)),
@@ -104,7 +106,7 @@ class GANLearner:
         on_fake, h = self._judge(fake, labels)
         game = F.softplus(on_real - on_fake).mean()
         losses = {"g": game.item()}
-        self._descend("g", game + self._misread(h, labels, losses, "unclear"))
+        self._descend("g", game + self.CLEAR * self._misread(h, labels, losses, "unclear"))
         d.requires_grad_(True)
         return losses
 
