@@ -132,12 +132,12 @@ class GANLearner:
 
     @torch.no_grad()
     def save(self, folder: Path) -> None:
-        """Writes the averaged generator with its own mean style; D as it stands."""
+        """Writes the averaged generator with its own mean style, and D as it stands, in half precision."""
         finished = deepcopy(self.model)
         finished.generator.load_state_dict(self.ema.state_dict())
         for k in range(len(finished.w_mean)):
             finished.w_mean[k] = self._mean_style(finished, k)
-        finished.save_pretrained(str(folder))
+        finished.half().save_pretrained(str(folder))
 
     def _mean_style(self, model: GAN, k: int) -> Tensor:
         """(d,): mean of many styles, of class k."""
