@@ -269,7 +269,7 @@ def test_little_truncation_room_takes_diversity_away(page, server):
     opened(page, server, "&mode=diversity&truncation=1")
     spread = "parseFloat(document.querySelector('[data-part=spread] li span:last-child').textContent)"
     wide = page.evaluate(spread)
-    page.locator("#gan-truncation input[type=number]").fill("0.2")
+    page.locator("#gan-truncation input[type=number]").fill("0.1")
     page.wait_for_function(f"{spread} < {wide} / 2")
     assert "nearer together" in sentence(page)
 

@@ -8,6 +8,7 @@ from checkpoints import shipped
 
 from playground import data as datasets
 from playground.api import (
+    Askable,
     Classifier,
     Critic,
     Decoder,
@@ -151,7 +152,11 @@ def test_latents_are_normal_noise_of_the_seeds_alone(sampler):
     noise = sampler.latents([3, 4])
     assert noise.dtype == torch.float32 and noise.device.type == "cpu" and len(noise) == 2
     assert torch.equal(sampler.latents([4]), noise[1:])
-    many = sampler.latents(range(400)).flatten()
+    many = sampler.latents(range(400))
+    if isinstance(sampler, Askable):  # behind the noise stands one value of every attribute
+        many, asked = many[:, : -sampler.attributes.size], many[:, -sampler.attributes.size :]
+        assert all((block.sort(1).values[:, -1] == 1).all() and (block.sum(1) == 1).all()
+                   for block in asked.split(sampler.attributes.sizes, 1))  # fmt: skip
     assert abs(many.mean()) < 0.15 and abs(many.std() - 1) < 0.15
 
 

@@ -49,7 +49,7 @@ PRESETS = (
               "the pictures melt into one another without a break.", {}),
     ui.Preset("fails", "Safe, but all alike", "Truncation pulls every picture towards the mean one. They get cleaner, "
               "and sixty-four of them become nearly one: look what is missing below.",
-              {"mode": "diversity", "truncation": 0.3}),
+              {"mode": "diversity", "truncation": 0.2}),
     ui.Preset("surprises", "Shape of one, colours of another", "Nobody told the network which layer does what. "
               "Still its early layers decide on shape and its late layers on colour: move the cut.",
               {"mode": "mix", "cut": 4}),
