@@ -18,6 +18,14 @@ from playground.training.recipe import Batch
 AVERAGED = 4096  # styles whose mean is the mean style
 
 
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One clipped step of one player, whose weights are the optimiser's."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 10.0)
+    optimizer.step()
+
+
 class GANLearner:
     """Alternating steps of D and G on the relativistic loss, R1 and R2 on every few steps of D.
 
@@ -94,7 +102,7 @@ class GANLearner:
             penalty = gradient_penalty(d, real, labels) + gradient_penalty(d, fake, labels)
             loss = loss + self.penalty_every * self.gamma / 2 * penalty
             losses["penalty"] = penalty.item()
-        self._descend("d", loss)
+        descend(self.optimizers["d"], loss)
         middle = (on_real.mean() + on_fake.mean()).detach() / 2
         self.model.verdict_zero.lerp_(middle, 0.01)
         return losses
@@ -106,20 +114,13 @@ class GANLearner:
         on_fake, h = self._judge(fake, labels)
         game = F.softplus(on_real - on_fake).mean()
         losses = {"g": game.item()}
-        self._descend("g", game + self.CLEAR * self._misread(h, labels, losses, "unclear"))
+        descend(self.optimizers["g"], game + self.CLEAR * self._misread(h, labels, losses, "unclear"))
         d.requires_grad_(True)
         return losses
 
     def _misread(self, h: Tensor, labels: Tensor | None, losses: dict[str, float], name: str) -> Tensor | float:
         """A further loss of D's features h, written down under its name; without attributes there is none."""
         return 0.0
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 10.0)
-        optimizer.step()
 
     @torch.no_grad()
     def _remember_mean(self, w: Tensor, labels: Tensor | None) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from playground.api import PlaygroundError
 from playground.models import gan, vae
 from playground.models.critic import Discriminator, gradient_penalty
+from playground.models.gan.learner import descend
 from playground.sampling import normal
 from playground.training.ema import average
 from playground.training.recipe import Batch
@@ -203,11 +204,11 @@ class GANGrowth(Growth):
         if (batch.seen // len(real)) % PENALTY_EVERY == 0:
             penalty = gradient_penalty(self._critic, real, None) + gradient_penalty(self._critic, fake, None)
             total = total + PENALTY_EVERY * GAMMA / 2 * penalty
-        self._descend("d", total)
+        descend(self.optimizers["d"], total)
         for net in self.nets:
             net.discriminator.requires_grad_(False)
         loss_g = F.softplus(self._judge(real) - self._judge(fake)).mean()
-        self._descend("g", loss_g)
+        descend(self.optimizers["g"], loss_g)
         for net in self.nets:
             net.discriminator.requires_grad_(True)
         self.follow(batch.seen)
@@ -243,13 +244,6 @@ class GANGrowth(Growth):
 
     def _critic(self, x: Tensor, labels: Tensor | None) -> Tensor:
         return self._judge(x)
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 10.0)
-        optimizer.step()
 
 
 class Grower(Pupil):
