@@ -140,12 +140,13 @@ class Comparison:
 
     def judge(self) -> nn.Module:
         """The data set's classifier; without one, nobody can say what a picture shows."""
-        found = [card for card in self.engine.cards(data=self.data) if offers(self.engine, card, Classifier)]
+        name = f"classifier-{self.data}"
+        found = [card.name for card in self.engine.cards(data=self.data) if offers(self.engine, card, Classifier)]
         if not found:
             raise PlaygroundError(
-                f"There is no classifier of {self.data}. Train one: python -m playground train classifier-{self.data}."
+                f"There is no classifier of {self.data}. Train one: python -m playground train {name}."
             )
-        return self.engine.model(found[0].name)
+        return self.engine.model(name if name in found else found[0])  # a reader has taught some, and does not judge
 
     def heads(self) -> dict[str, tuple[str, ...]]:
         """What the classifier can tell apart: attribute → its values."""

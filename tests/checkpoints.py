@@ -26,7 +26,7 @@ def tiny_data(name, count=256, seed=0):
         labels = torch.arange(count) % len(densities.NAMES)
         points = [densities.sample(densities.NAMES[int(k)], 1, stream) for k in labels]
         return Dataset(name, densities.to_picture(torch.cat(points)), labels, {"density": densities.NAMES})
-    if name == "faces":
+    if name in ("faces", "manyfaces"):
         images, labels = faces.dataset(range(seed, seed + count))
         return Dataset(name, torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels), faces.ATTRIBUTES)
     if name == "stackedmnist":

@@ -12,6 +12,7 @@ from playground.data import faces
 from playground.evaluate.judging import Judge
 from playground.evaluate.samples import agreed, obeyed
 from playground.models.attributes import Attributes, of_faces
+from playground.models.classifier import VEIL, Classifier, ClassifierLearner, veiled
 from playground.models.gan import AttributeGAN, AttributeGANLearner
 from playground.models.vae import ConditionalVAE
 from playground.models.vae.conditional import ConditionalLearner
@@ -139,7 +140,7 @@ def batch(count, seen=0):
 
 def test_the_vae_learns_what_it_is_told():
     net = networks()["vae"].train()
-    learner = ConditionalLearner(net, torch.device("cpu"), lr=3e-3, decay=0.9)
+    learner = ConditionalLearner(net, torch.device("cpu"), taught_reader(), lr=3e-3, decay=0.9)
     for i in range(120):
         losses = learner.step(batch(24, 24 * i))
     dark, light = (last(learner.ema.sample([1, 2, 3], nose=nose)).images.mean() for nose in ("long", "wide"))
@@ -147,14 +148,53 @@ def test_the_vae_learns_what_it_is_told():
     assert losses["error"] < 0.15 and losses["reading"] < 1.6, "it reads the nose; the hat cannot be seen (log 3)"
 
 
+def reader():
+    """A small classifier of the same attributes, with weights of its own."""
+    torch.manual_seed(1)
+    return Classifier((3, 16, 16), HEADS, (8, 8), 8)
+
+
+def taught_reader():
+    """One that has learned to read the nose from such batches."""
+    net = reader()
+    lessons = ClassifierLearner(net, torch.device("cpu"))
+    for i in range(30):
+        lessons.step(batch(24, 24 * i))
+    return net
+
+
+def test_the_generator_learns_from_a_reader_that_stays_as_it_is():
+    net, seer = networks()["gan"].train(), taught_reader()
+    learner = AttributeGANLearner(
+        net, torch.device("cpu"), seer, gamma=1.0, penalty_every=4, lr=3e-3, mixing=0.0, mapping=1.0
+    )
+    learner.CLEAR, learner.READ = 0.0, 10.0
+    before = {name: weight.clone() for name, weight in seer.state_dict().items()}
+    course = [learner.step(batch(24, 24 * i))["unread"] for i in range(60)]
+    assert sum(course[-5:]) < 0.7 * sum(course[:5]), "it is read rightly more and more: the nose, which can be seen"
+    assert all(torch.equal(weight, before[name]) for name, weight in seer.state_dict().items())
+    assert not any(p.requires_grad for p in seer.parameters())
+
+
+def test_eyes_behind_dark_glasses_teach_nothing():
+    known = of_faces()
+    codes = torch.zeros(2, len(known.sizes), dtype=torch.int64)
+    names = list(known.heads)
+    codes[1, names.index("glasses")] = known.heads["glasses"].index("dark")
+    hidden = ~known.visible(codes)
+    assert not hidden[0].any() and hidden[1].sum() == 2
+    assert hidden[1, names.index("eyes")] and hidden[1, names.index("eye_colour")]
+    assert Attributes(HEADS, SHARES).visible(torch.zeros(3, 2, dtype=torch.int64)).all(), "no glasses, nothing hidden"
+
+
 def test_the_players_are_told_and_mixtures_are_not_named(monkeypatch):
     net = networks()["gan"].train()
-    learner = AttributeGANLearner(net, torch.device("cpu"), 1.0, 4, 1e-3, mixing=0.0)
+    learner = AttributeGANLearner(net, torch.device("cpu"), reader(), gamma=1.0, penalty_every=4, lr=1e-3, mixing=0.0)
     told = []
     verdict = net.discriminator.verdict
     monkeypatch.setattr(net.discriminator, "verdict", lambda h, y=None: told.append(y) or verdict(h, y))
     losses = learner.step(batch(8))
-    assert losses["misread"] > 0 and losses["unclear"] > 0
+    assert losses["misread"] > 0 and losses["unclear"] > 0 and losses["unread"] > 0
     assert all(torch.equal(y, net.attributes.write(batch(8).y)) for y in told)
     told.clear()
     learner.mixing = 1.0
@@ -163,7 +203,7 @@ def test_the_players_are_told_and_mixtures_are_not_named(monkeypatch):
 
 def test_the_critic_learns_to_name_attributes():
     net = networks()["gan"].train()
-    learner = AttributeGANLearner(net, torch.device("cpu"), 1.0, 4, 3e-3, mixing=0.0)
+    learner = AttributeGANLearner(net, torch.device("cpu"), reader(), gamma=1.0, penalty_every=4, lr=3e-3, mixing=0.0)
     first = learner.step(batch(24))["misread"]
     for i in range(1, 50):
         losses = learner.step(batch(24, 24 * i))
@@ -214,3 +254,22 @@ def test_obedience_is_counted_where_it_can_be_seen():
     assert scores["accuracy"] == 0.5 and scores["accuracy_of_real"] == 1.0
     assert scores["eyes"] == pytest.approx(2 / 3) and scores["hat"] == 0.75 and scores["glasses"] == 1.0
     assert obeyed(torch.tensor([1, 2, 2]), torch.tensor([1, 2, 0]))["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_a_veil_is_noise_of_each_pictures_own_strength():
+    x = torch.full((200, 3, 16, 16), 0.5)
+    noise = veiled(x, torch.Generator().manual_seed(0)) - x
+    strengths = noise.flatten(1).std(1)
+    assert float(strengths.max()) < VEIL * 1.1 and float(strengths.min()) < 0.1 * VEIL
+    assert float(strengths.mean()) == pytest.approx(VEIL / 2, rel=0.1) and abs(float(noise.mean())) < 0.01
+    assert torch.equal(noise, veiled(x, torch.Generator().manual_seed(0)) - x)
+
+
+def test_a_checkpoint_may_have_a_temperature_of_its_own():
+    torch.manual_seed(0)
+    options = {"free": 2, "encoder": (8, 16), "decoder": (8, 16), "features": 16, **SMALL}
+    net = ConditionalVAE((3, 16, 16), **options, temperature=0.5).eval()
+    assert net.controls[0].default == 0.5
+    plain, half, whole = (last(net.sample([1, 2], **asked)).images
+                          for asked in ({}, {"temperature": 0.5}, {"temperature": 1.0}))  # fmt: skip
+    assert torch.equal(plain, half) and not torch.equal(plain, whole)

@@ -86,7 +86,7 @@ def test_scores_were_measured_and_say_how(card):
 def test_a_classifier_has_its_index(card):
     from playground.metrics import Index
 
-    if card.family != "classifier":
+    if card.family != "classifier" or card.name.startswith("reader-"):  # which teaches, and examines nobody
         return
     index = Index.load(card.folder)
     there = {"emoji": 1000}.get(card.data, 10_000)  # of few pictures, all

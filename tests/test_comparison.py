@@ -279,13 +279,20 @@ def test_seeds_go_around_the_end():
     assert c.following(2**32 - 1, 3) == [2**32 - 1, 0, 1]
 
 
-def test_the_classifier_is_found_by_capability(tmp_path):
-    folder = tmp_path / "some-judge"
+def write_classifier(folder):
+    """An untrained one of digits."""
     folder.mkdir()
     Classifier(widths=(8, 8), features=4).save_pretrained(str(folder))
     front = {"family": "classifier", "title": "J", "data": "mnist", "shape": [1, 28, 28]}
     registry.write_card(folder, {"license": "apache-2.0", "playground": front}, "A judge for tests.")
+
+
+def test_the_classifier_is_found_by_capability(tmp_path):
+    write_classifier(tmp_path / "a-judge")
     write_tiny_vae(tmp_path / "tiny")
     board = c.Comparison(Engine("cpu", tmp_path), "mnist")
-    assert board.judge().card.name == "some-judge" and list(board.heads()) == ["digit"]
+    assert board.judge().card.name == "a-judge" and list(board.heads()) == ["digit"]
     assert len(board.read(torch.rand(3, 1, 28, 28))) == 3
+    write_classifier(tmp_path / "classifier-mnist")
+    board = c.Comparison(Engine("cpu", tmp_path), "mnist")
+    assert board.judge().card.name == "classifier-mnist", "the other one may have been somebody's teacher"

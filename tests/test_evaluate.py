@@ -1,6 +1,7 @@
 """Evaluation from end to end on tiny networks and tiny data: what it measures, stores, and refuses."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +90,15 @@ def test_a_classifier_gets_its_accuracy_and_its_index(engine, folders):
     found, _ = index.nearest(classifier.features(train.pictures(slice(0, 5))))
     assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert np.abs(index.picture(3)[..., 0].astype(int) - train.images[3, 0].numpy()).max() <= 8
+
+
+def test_a_reader_teaches_and_gets_no_index(folders):
+    shutil.copytree(folders / "classifier-mnist", folders / "reader-mnist")
+    (folders / "reader-mnist" / "index.safetensors").unlink(missing_ok=True)
+    registry.write_card(folders / "reader-mnist", *registry.read_front(folders / "reader-mnist"))
+    scores = evaluate(Engine("cpu", folders), "reader-mnist", **SMALL)
+    assert set(scores) == {"accuracy"} and not (folders / "reader-mnist" / "index.safetensors").exists()
+    shutil.rmtree(folders / "reader-mnist")
 
 
 def test_a_classifier_whose_attributes_stand_in_another_order_is_refused():

@@ -274,3 +274,11 @@ def test_speed():
     started = time.process_time()
     faces.dataset(range(50))
     assert time.process_time() - started < 50 * 0.030
+
+
+def test_the_judge_learns_from_faces_that_nobody_else_sees():
+    from playground import data
+
+    spans = [data.FACES[key] for key in (("faces", "train"), ("faces", "test"), ("manyfaces", "train"))]
+    assert all(a[-1] < b[0] for a, b in itertools.pairwise(spans)), "no seed is in two of them"
+    assert data.FACES["manyfaces", "test"] == data.FACES["faces", "test"], "all are examined on the same"

@@ -4,25 +4,28 @@ from copy import deepcopy
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from playground.models.diffusion import Diffusion, LatentLearner, schedule, unet
+from playground.models.classifier import Classifier, apart
+from playground.models.diffusion import Diffusion, LatentLearner, autoencoder, schedule, unet
 from playground.training.recipe import Batch
 
 CPU = torch.device("cpu")
 
 
+def reader():
+    """A small classifier that has learned nothing: also that sees differences."""
+    torch.manual_seed(1)
+    return Classifier((3, 16, 16), (("side", ("top", "right")),), (8, 8), 8).eval()
+
+
 @pytest.fixture
 def learner():
     """A small autoencoder of 16×16 pictures with a 4×4 code, and its U-Net."""
-    import diffusers
-
     torch.manual_seed(0)
-    coder = diffusers.AutoencoderTiny(
-        encoder_block_out_channels=(8, 8, 8), decoder_block_out_channels=(8, 8, 8),
-        num_encoder_blocks=(0, 1, 1), num_decoder_blocks=(1, 1, 0), latent_channels=2,
-    )  # fmt: skip
-    net = unet(4, 2, (8, 16), (False, False), classes=0)
-    learner = LatentLearner(Diffusion(net, schedule(pixels=False), coder), CPU, lr=1e-3)
+    coder = autoencoder((16, 32, 32), codes=4, down=(1, 1), up=(1, 1))
+    net = unet(4, 4, (8, 16), (False, False), classes=0)
+    learner = LatentLearner(Diffusion(net, schedule(pixels=False), coder), CPU, 1e-3, reader())
     return learner
 
 
@@ -47,13 +50,44 @@ def test_each_stage_teaches_its_own_network(learner):
         return [moved(*pair) for pair in zip(before, parts)], losses
 
     taught, losses = stage(0.1, 0)
-    assert taught == [True, True, False] and set(losses) == {"autoencoder"}
+    assert taught == [True, True, False] and set(losses) == {"pixels", "seen"}
     taught, losses = stage(0.5, 1)
     assert taught == [False, False, True] and set(losses) == {"loss"}
-    taught, losses = stage(0.9, 2)
-    assert taught == [False, True, False] and set(losses) == {"autoencoder"}
+    taught, losses = stage(0.95, 2)
+    assert taught == [False, True, False] and set(losses) == {"pixels", "seen"}
 
 
 def test_a_picture_comes_back_from_its_code(learner):
-    losses = [learner.step(batch(0.05, step))["autoencoder"] for step in range(80)]
-    assert losses[-1] < 0.5 * losses[0]
+    losses = [learner.step(batch(0.05, step)) for step in range(80)]
+    assert losses[-1]["pixels"] < 0.5 * losses[0]["pixels"] and losses[-1]["seen"] < 0.5 * losses[0]["seen"]
+
+
+def test_a_reader_sees_no_difference_between_equals_and_counts_each_scale():
+    x, y = torch.rand(2, 4, 3, 16, 16).unbind(0)
+    seer = reader().requires_grad_(False)
+    assert float(apart(seer, x, x)) == pytest.approx(0, abs=1e-6)
+    far = apart(seer, x, y)
+    assert float(far) > float(apart(seer, x, 0.9 * x + 0.1 * y)) > 0
+    pairs = zip(seer.looks(x), seer.looks(y))  # ‖a − b‖² of unit vectors is 2 − 2 cos
+    cosines = [torch.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]
+    assert [look.shape[1:] for look in seer.looks(x)] == [(8, 8, 8), (8, 4, 4), (8,)]
+    assert float(far) == pytest.approx(sum(2 - 2 * float(c) for c in cosines), rel=1e-4)
+
+
+def test_its_gradient_reaches_what_was_made_only():
+    x, y = (torch.rand(4, 3, 16, 16).requires_grad_() for _ in range(2))
+    apart(reader(), x, y).backward()
+    assert x.grad is None and float(y.grad.abs().sum()) > 0
+
+
+def test_a_folder_with_other_weights_is_refused(tmp_path, learner):
+    from playground.models.diffusion import load
+
+    learner.save(tmp_path)
+    assert load(tmp_path).shape == (3, 16, 16)
+    path = tmp_path / "vqvae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    del weights["decoder.conv_in.weight"]
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(ValueError, match="1 weights are missing or too many"):
+        load(tmp_path)

@@ -17,7 +17,7 @@ from playground.training.precision import computing
 PICTURES = 5  # a batch; small, since every recipe is tried, but a memory of five digits needs five to choose from
 PHASES = (0.1, 0.6)  # fractions of a run; latent diffusion learns its code early and diffusion late
 STEPS = 4  # in each phase
-DESCENT = ("loss", "autoencoder")  # losses that must fall on a repeated batch; a generator's need not
+DESCENT = ("loss", "autoencoder", "pixels", "seen")  # losses that must fall on a repeated batch; a generator's need not
 LENGTH = 3  # updates of a run that is stopped before the last
 CPU = torch.device("cpu")
 

@@ -19,15 +19,21 @@ from torch import Tensor
 from playground.data import densities, emoji, faces, mnist, stacked
 from playground.data.mnist import DataError
 
-NAMES = ("mnist", "faces", "densities", "emoji", "stackedmnist")
+NAMES = ("mnist", "faces", "manyfaces", "densities", "emoji", "stackedmnist")
 CREDITS = {
     "mnist": "MNIST: Yann LeCun, Corinna Cortes and Christopher J. C. Burges (1998), CC BY-SA 3.0",
     "faces": "Cartoon faces drawn by this project from seeds, Apache-2.0",
+    "manyfaces": "Cartoon faces drawn by this project from seeds, Apache-2.0",
     "densities": "Points of six densities drawn by this project, Apache-2.0",
     "emoji": "Noto Emoji: Google, Apache-2.0",
     "stackedmnist": "Three digits of MNIST (LeCun, Cortes and Burges, 1998, CC BY-SA 3.0) in one picture",
 }
-FACES_DRAWN = {"train": 40_000, "test": 10_000}
+FACES = {
+    ("faces", "train"): faces.TRAIN_SEEDS[:40_000],
+    ("faces", "test"): faces.TEST_SEEDS,
+    ("manyfaces", "train"): faces.JUDGE_SEEDS,
+    ("manyfaces", "test"): faces.TEST_SEEDS,
+}
 POINTS_DRAWN = {"train": 120_000, "test": 30_000}  # of all six densities together
 
 
@@ -65,8 +71,8 @@ def load(name: str, split: str = "train", progress: Callable[[int, int], None] |
     if name == "mnist":
         images, labels = mnist.load(split, progress)
         heads = {"digit": mnist.LABELS}
-    elif name == "faces":
-        images, labels = _faces(split, progress)
+    elif (name, split) in FACES:
+        images, labels = _faces(name, split, progress)
         heads = dict(faces.ATTRIBUTES)
     elif name == "stackedmnist":
         images, labels = stacked.load(split, progress)
@@ -95,9 +101,9 @@ def _points(split: str) -> Dataset:
     return Dataset("densities", densities.to_picture(points), labels, {"density": densities.NAMES})
 
 
-def _faces(split: str, progress: Callable[[int, int], None] | None) -> tuple[np.ndarray, np.ndarray]:
-    seeds = (faces.TRAIN_SEEDS if split == "train" else faces.TEST_SEEDS)[: FACES_DRAWN[split]]
-    path = _cache() / f"faces-{split}-{len(seeds)}-{_fingerprint()}.npz"
+def _faces(name: str, split: str, progress: Callable[[int, int], None] | None) -> tuple[np.ndarray, np.ndarray]:
+    seeds = FACES[name, split]
+    path = _cache() / f"{name}-{split}-{len(seeds)}-{_fingerprint()}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as stored:
             return stored["images"], stored["labels"]

@@ -42,6 +42,7 @@ __all__ = [
 
 Report = Callable[[str], None]
 
+READER = "reader-"  # names of classifiers that teach and examine nobody: they need no index of pictures
 SAMPLES = Field("samples", "int", 2000, 10, 10_000, label="The number of samples")
 
 
@@ -74,7 +75,7 @@ def evaluate(
     if isinstance(model, Classifier):
         report(f"{name}: naming the test pictures")
         scores["accuracy"] = accuracy(engine, model, card.data, batch)
-        if store:
+        if store and not name.startswith(READER):
             report(f"{name}: indexing training pictures")
             build_index(engine, model, card.data).save(card.folder)
     if isinstance(model, Sampler) and is_picture(card):

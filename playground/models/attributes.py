@@ -63,6 +63,10 @@ class Attributes:
         """(N, size) → (N, A), the foremost value of each block."""
         return torch.stack([block.argmax(1) for block in y.split(self.sizes, 1)], 1)
 
+    def visible(self, codes: Tensor) -> Tensor:
+        """Which of the values (N, A) a picture shows at all, bool (N, A): dark glasses hide the eyes."""
+        return torch.from_numpy(faces.visible(codes.cpu().numpy(), tuple(self.heads))).to(codes.device)
+
     def settle(self, y: Tensor) -> Tensor:
         """Any (N, size) → blocks that are not negative and add up to 1; an empty block becomes the shares."""
         y, shares = y.clamp(min=0), self.shares.to(y)

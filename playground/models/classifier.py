@@ -3,6 +3,10 @@
 It is trained once, apart from every generative model. Its penultimate layer is the feature space of the Fréchet
 distance and of precision and recall; its heads say whether a picture shows what was asked for. Scores in one judge's
 space can be compared with each other, never with published ones in Inception's.
+
+A *reader* is such a network too, but it teaches: a generator that must learn details follows its gradient. Whoever is
+taught by a classifier soon learns what pleases it and nobody else, so a reader never judges, and a judge never teaches:
+they have other weights, from other pictures.
 """
 
 from __future__ import annotations
@@ -17,9 +21,12 @@ from torch import Tensor, nn
 
 from playground.data import emoji, faces, mnist, stacked
 from playground.models.hub import from_folder
-from playground.models.layers import conv_down
+from playground.models.layers import Residual, conv_down, grouped
 from playground.training.precision import mixed
 from playground.training.recipe import Batch, Recipe, cosine
+
+VEIL = 0.2  # of the range of a pixel
+NORMS = {"group": grouped, "batch": nn.BatchNorm2d}
 
 
 class Classifier(nn.Module, PyTorchModelHubMixin):
@@ -28,6 +35,7 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
     Args:
         shape: (C, H, W). heads: (attribute, its values) in label order; a list, since JSON objects lose theirs.
         widths: channels after each halving. features: F.
+        norm: one of `NORMS`. Over a batch learns small details several times sooner, over groups needs no large batch.
     """
 
     def __init__(
@@ -36,13 +44,16 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
         heads: Sequence[tuple[str, Sequence[str]]] = (("digit", mnist.LABELS),),
         widths: Sequence[int] = (32, 64),
         features: int = 64,
+        norm: str = "group",
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
         self.heads = {attribute: tuple(values) for attribute, values in heads}
         side = shape[1] // 2 ** len(widths)
         self.trunk = nn.Sequential(
-            conv_down(shape[0], tuple(widths)), nn.Flatten(), nn.Linear(widths[-1] * side * side, features)
+            conv_down(shape[0], tuple(widths), NORMS[norm]),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, features),
         )
         self.outputs = nn.ModuleDict({k: nn.Linear(features, len(v)) for k, v in self.heads.items()})
 
@@ -53,6 +64,18 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
     def classify(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) → one (N, K) logits tensor per attribute, in the order of `heads`."""
         return self.judge(self.features(x))
+
+    def looks(self, x: Tensor) -> list[Tensor]:
+        """What it sees on its way, coarser and coarser, and in the end.
+
+        (N, C, H, W) → one (N, widths[k], H/2ᵏ⁺¹, W/2ᵏ⁺¹) per width, then the features (N, F).
+        """
+        found, h = [], 2 * x - 1
+        for layer in self.trunk[0]:
+            h = layer(h)
+            if isinstance(layer, Residual):
+                found.append(h)
+        return [*found, self.trunk[1:](h)]
 
     def judge(self, features: Tensor) -> list[Tensor]:
         """Logits from features already computed."""
@@ -65,6 +88,20 @@ def load(folder: Path) -> Classifier:
     return from_folder(Classifier, folder)
 
 
+def apart(reader: Classifier, x: Tensor, y: Tensor) -> Tensor:
+    """How differently a classifier sees x and y, both (N, C, H, W) in [0, 1]: a mean over pictures and places.
+
+    Σ_k ‖x̂_k − ŷ_k‖² over its `looks`, each of unit length over the channels (Zhang et al., "The unreasonable
+    effectiveness of deep features as a perceptual metric", 2018). Gradients reach y only. In pixels a nose is next to
+    nothing; to somebody who tells noses apart it is not.
+    """
+    with torch.no_grad():
+        truth = reader.looks(x)
+    pairs = zip(truth, reader.looks(y))
+    gaps = [F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1) for a, b in pairs]
+    return torch.stack([gap.square().sum(1).mean() for gap in gaps]).sum()
+
+
 def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
     """Each batch moved by up to ±by pixels, the border repeated: cheap augmentation."""
     dx, dy = torch.randint(-by, by + 1, (2,), generator=noise).tolist()
@@ -72,15 +109,28 @@ def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
     return padded[..., by + dy : by + dy + x.shape[-2], by + dx : by + dx + x.shape[-1]]
 
 
+def veiled(x: Tensor, noise: torch.Generator) -> Tensor:
+    """Each picture of (N, C, H, W) under Gaussian noise of its own strength, at most `VEIL`: what counts stands out.
+
+    A network that learns from a classifier's gradient soon finds faint patterns that say nothing to the eye and
+    everything to the classifier. Noise drowns them.
+    """
+    strength = VEIL * torch.rand(len(x), 1, 1, 1, generator=noise)
+    return x + (strength * torch.randn(x.shape, generator=noise)).to(x.device)
+
+
 class ClassifierLearner:
     """Cross-entropy, summed over the attributes.
 
     Args:
         mirrored: half of the batches are shown in the mirror, where pictures are few and left and right mean little.
+        veil: pictures are shown under noise, so that others can learn from this classifier.
     """
 
-    def __init__(self, model: Classifier, device: torch.device, mirrored: bool = False) -> None:
-        self.mirrored = mirrored
+    def __init__(
+        self, model: Classifier, device: torch.device, mirrored: bool = False, veil: bool = False
+    ) -> None:
+        self.mirrored, self.veil = mirrored, veil
         self.model = model.to(device, memory_format=torch.channels_last)
         self.modules: dict[str, nn.Module] = {"model": self.model}
         adam = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
@@ -90,6 +140,8 @@ class ClassifierLearner:
         x = shifted(batch.x, batch.noise, by=2)
         if self.mirrored and torch.rand((), generator=batch.noise) < 0.5:
             x = x.flip(3)
+        if self.veil:
+            x = veiled(x, batch.noise)
         x = x.to(memory_format=torch.channels_last)
         with mixed(x.device):
             logits = self.model.classify(x)
@@ -114,11 +166,25 @@ RECIPES = (
         year=1998, paper="LeCun et al., Proc. IEEE 1998",
     ),
     Recipe(
-        name="classifier-faces", family="classifier", data="faces", images=320_000, batch=64, rate=cosine,
+        name="classifier-faces", family="classifier", data="faces", learns_from="manyfaces", images=800_000, batch=64,
+        rate=cosine,
         learner=lambda device: ClassifierLearner(
-            Classifier((3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128), device
+            Classifier(
+                (3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128, norm="batch"
+            ),
+            device,
         ),
         title="Judge of faces", summary="Names every attribute of a drawn face; the metrics' feature space.",
+        year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",
+    ),
+    Recipe(
+        name="reader-faces", family="classifier", data="faces", images=1_200_000, batch=64, rate=cosine,
+        learner=lambda device: ClassifierLearner(
+            Classifier((3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128), device,
+            veil=True,
+        ),
+        title="Reader of faces",
+        summary="Reads the attributes of a drawn face to networks that learn; it never examines them.",
         year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",
     ),
     Recipe(

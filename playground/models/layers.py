@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def grouped(channels: int) -> nn.Module:
+    """Eight groups of channels, each normalised within its own picture (Wu and He, "Group normalization", 2018)."""
+    return nn.GroupNorm(8, channels)
+
+
 class Residual(nn.Module):
     """x + f(x) with two 3×3 convolutions (He et al., "Identity mappings", 2016): (N, C, H, W) → the same."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Callable[[int], nn.Module] = grouped) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(8, channels), nn.GroupNorm(8, channels)
+        self.norm1, self.norm2 = norm(channels), norm(channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
@@ -22,13 +28,15 @@ class Residual(nn.Module):
         return x + self.conv2(F.silu(self.norm2(h)))
 
 
-def conv_down(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+def conv_down(
+    channels: int, widths: tuple[int, ...], norm: Callable[[int], nn.Module] = grouped
+) -> nn.Sequential:
     """Halves the side once per width, with a residual block after each: (N, C, H, W) → (N, widths[-1], H/2ⁿ, W/2ⁿ)."""
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), Residual(width)]
+        layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), Residual(width, norm)]
         channels = width
-    return nn.Sequential(*layers, nn.GroupNorm(8, channels), nn.SiLU())
+    return nn.Sequential(*layers, norm(channels), nn.SiLU())
 
 
 def conv_up(widths: tuple[int, ...], channels: int) -> nn.Sequential:

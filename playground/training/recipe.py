@@ -85,6 +85,7 @@ class Recipe:
         rate: fraction done → factor on every optimiser's learning rate.
         title, summary, year, paper: words for the card.
         conditional: the card lists the data set's classes as askable.
+        learns_from: the pictures it learns from, where they are not those of `data`: a judge sees more of them.
         teacher: the shipped checkpoint it is distilled from, if any; its scores are then told beside the teacher's.
     """
 
@@ -100,6 +101,7 @@ class Recipe:
     paper: str
     rate: Callable[[float], float] = lambda done: 1.0
     conditional: bool = False
+    learns_from: str = ""
     teacher: str = ""
 
 

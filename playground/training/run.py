@@ -110,7 +110,7 @@ class Run:
         self.recipe, self.seed, self.minutes, self.augment = recipe, seed, minutes, augment
         self.precision = precision
         self.device = self.team.device or pick_device(device)
-        self.dataset = datasets.load(recipe.data) if dataset is None else dataset
+        self.dataset = datasets.load(recipe.learns_from or recipe.data) if dataset is None else dataset
         if not len(self.dataset):
             raise PlaygroundError(f"There are no pictures for {recipe.name} to learn from. Give it one at least.")
         with _drawing(seed, self.device):  # first weights; everything later comes from the run's own stream

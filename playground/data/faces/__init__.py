@@ -36,6 +36,7 @@ from playground.data.faces.catalogue import (
     ATTRIBUTES,
     BACKGROUND,
     FACTORS,
+    JUDGE_SEEDS,
     SIZE,
     TEST_SEEDS,
     TRAIN_SEEDS,
@@ -67,6 +68,7 @@ from playground.data.faces.words import describe
 __all__ = [
     "ATTRIBUTES",
     "FACTORS",
+    "JUDGE_SEEDS",
     "SIZE",
     "TEST_SEEDS",
     "TRAIN_SEEDS",

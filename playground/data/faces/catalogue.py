@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ Colour = tuple[int, int, int]
 SIZE = 64
 TRAIN_SEEDS = range(0, 50_000)
 TEST_SEEDS = range(1_000_000, 1_010_000)
+JUDGE_SEEDS = range(2_000_000, 2_150_000)  # what examines the models learns from faces that none of them has seen
 
 # ---------------------------------------------------------------------------------------------- palettes
 
@@ -175,17 +177,17 @@ def sample(seed: int) -> Face:
     return Face(attributes, factors)
 
 
-def visible(codes: np.ndarray) -> np.ndarray:
-    """Which attributes a picture shows at all: labels (N, A) → bool (N, A).
+def visible(codes: np.ndarray, names: Sequence[str] = tuple(ATTRIBUTES)) -> np.ndarray:
+    """Which of the attributes `names` a picture shows at all: labels (N, A) → bool (N, A).
 
     Dark glasses hide the colour of the eyes, and their form all but for the lashes of wide ones: two faces that differ
     in nothing else are the same picture.
     """
-    names = list(ATTRIBUTES)
     seen = np.ones(np.shape(codes), dtype=bool)
-    dark = np.asarray(codes)[:, names.index("glasses")] == ATTRIBUTES["glasses"].index("dark")
-    for hidden in ("eyes", "eye_colour"):
-        seen[dark, names.index(hidden)] = False
+    if "glasses" in names:
+        dark = np.asarray(codes)[:, names.index("glasses")] == ATTRIBUTES["glasses"].index("dark")
+        for hidden in {"eyes", "eye_colour"} & set(names):
+            seen[dark, names.index(hidden)] = False
     return seen
 
 

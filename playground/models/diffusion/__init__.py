@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from playground.models.diffusion.learners import DiffusionLearner, LatentLearner, schedule, unet
+from playground.models.diffusion.learners import DiffusionLearner, LatentLearner, autoencoder, schedule, unet
 from playground.models.diffusion.network import SCHEDULERS, Denoiser, Diffusion, Settings
 from playground.models.diffusion.student import Student, StudentLearner
 from playground.training.recipe import Recipe, cosine, flat, shipped
@@ -57,18 +57,27 @@ def load(folder: Path) -> Denoiser:
     """Opens a diffusers pipeline folder without its pipeline class."""
     import diffusers
 
+    net = _whole(diffusers.UNet2DModel, folder / "unet")
+    coder = _whole(diffusers.AutoencoderDC, folder / "vqvae") if (folder / "vqvae").is_dir() else None
+    return kind(folder)(net.float(), _schedule_of(folder), coder)
+
+
+def _whole(network: Any, folder: Path) -> Any:
+    """A network of diffusers from its folder; ValueError unless all its weights are there, and no others.
+
+    diffusers itself only warns, and fills what is missing with noise.
+    """
     options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
-    net = diffusers.UNet2DModel.from_pretrained(folder / "unet", **options)
-    autoencoder = None
-    if (folder / "vqvae").is_dir():
-        autoencoder = diffusers.AutoencoderTiny.from_pretrained(folder / "vqvae", **options)
-    return kind(folder)(net.float(), _schedule_of(folder), autoencoder)
+    net, found = network.from_pretrained(folder, output_loading_info=True, **options)
+    astray = [*found["missing_keys"], *found["unexpected_keys"]]
+    if astray:
+        raise ValueError(f"{folder.name} is of another kind: {len(astray)} weights are missing or too many")
+    return net
 
 
 def _schedule_of(folder: Path) -> dict[str, Any]:
     """The folder's scheduler config."""
     return json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
-
 
 
 def _mnist_learner(device: torch.device) -> DiffusionLearner:
@@ -77,14 +86,9 @@ def _mnist_learner(device: torch.device) -> DiffusionLearner:
 
 
 def _faces_learner(device: torch.device) -> LatentLearner:
-    import diffusers
-
-    coder = diffusers.AutoencoderTiny(
-        encoder_block_out_channels=(32, 32, 32), decoder_block_out_channels=(32, 32, 32),
-        num_encoder_blocks=(0, 1, 2), num_decoder_blocks=(2, 1, 0), latent_channels=4,
-    )  # fmt: skip
-    net = unet(16, 4, (64, 96, 128), (False, False, True), classes=0)
-    return LatentLearner(Diffusion(net, schedule(pixels=False), coder), device, lr=8e-4)
+    coder = autoencoder((32, 32, 64), codes=4, down=(1, 2), up=(2, 2))
+    net = unet(16, 4, (64, 96, 128), (False, True, True), classes=0)
+    return LatentLearner(Diffusion(net, schedule(pixels=False), coder), device, 8e-4, shipped("reader-faces"))
 
 
 def _emoji_learner(device: torch.device) -> DiffusionLearner:
@@ -108,7 +112,7 @@ RECIPES = (
         year=2020, paper="arXiv:2006.11239",
     ),
     Recipe(
-        name="diffusion-faces", family="diffusion", data="faces", images=800_000, batch=64,
+        name="diffusion-faces", family="diffusion", data="faces", images=300_000, batch=32,
         learner=_faces_learner, title="Latent diffusion of faces",
         summary="Diffusion in the 16×16×4 code of a small autoencoder, decoded to 64×64 drawn faces.",
         year=2021, paper="arXiv:2112.10752",

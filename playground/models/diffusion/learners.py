@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from playground.models.classifier import Classifier, apart
 from playground.models.diffusion.network import Diffusion
 from playground.training.ema import average
 from playground.training.precision import mixed
@@ -84,47 +85,74 @@ class DiffusionLearner:
         diffusers.DDIMPipeline(self.ema, scheduler).save_pretrained(folder)
 
 
+def autoencoder(widths: Sequence[int], codes: int, down: Sequence[int], up: Sequence[int]) -> nn.Module:
+    """diffusers' deep compression autoencoder (Chen et al., 2024): 64×64×3 → a code of `codes` channels.
+
+    Every halving of the side has a shortcut that only reorders numbers, so it learns soon; and nothing is convolved at
+    full size, so it is quick.
+
+    Args:
+        widths: channels at full size (where nothing is done), at half, at a quarter, … down, up: residual blocks there.
+    """
+    import diffusers
+
+    return diffusers.AutoencoderDC(
+        latent_channels=codes, encoder_block_out_channels=tuple(widths), decoder_block_out_channels=tuple(widths),
+        encoder_layers_per_block=(0, *down), decoder_layers_per_block=(0, *up),
+        encoder_qkv_multiscales=((),) * len(widths), decoder_qkv_multiscales=((),) * len(widths),
+    )  # fmt: skip
+
+
 class LatentLearner(DiffusionLearner):
     """First the autoencoder, then diffusion in its code, then once more the decoder alone, to sharpen it.
+
+    The autoencoder is taught by pixels and by a reader, a classifier that has learned to see the attributes beforehand
+    (and is not the one that examines the pictures later): what it sees shall survive.
 
     `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
     as it is, so the code the U-Net has learned keeps its meaning.
     """
 
-    CODING, POLISH = 0.2, 0.85
+    CODING, POLISH = 0.28, 0.9
+    RATE = 2e-3  # of the autoencoder
+    SEEN = 0.1  # weight of what the reader sees, beside that of pixels
 
-    def __init__(self, model: Diffusion, device: torch.device, lr: float) -> None:
+    def __init__(self, model: Diffusion, device: torch.device, lr: float, reader: Classifier) -> None:
         super().__init__(model, device, lr)
+        self.reader = reader.to(device).eval().requires_grad_(False)
         self.coder, self.lr = model.autoencoder, lr
         self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
         self.register.register_buffer("spread", torch.ones((), device=device))
         self.modules |= {"coder": self.coder, "register": self.register}
-        self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), 1e-3)
+        self.optimizers["coder"] = torch.optim.Adam(self.coder.parameters(), self.RATE, betas=(0.9, 0.95))
 
     def step(self, batch: Batch) -> dict[str, float]:
         if batch.done < self.CODING:
-            self._slow(self.optimizers["coder"], 1e-3, batch.done / self.CODING)
+            self._slow(self.optimizers["coder"], self.RATE, batch.done / self.CODING)
             return self.coding_step(batch)
         if batch.done >= self.POLISH:
             self.coder.encoder.requires_grad_(False)
-            self._slow(self.optimizers["coder"], 1e-3, (batch.done - self.POLISH) / (1 - self.POLISH))
+            self._slow(self.optimizers["coder"], self.RATE / 2, (batch.done - self.POLISH) / (1 - self.POLISH))
             return self.coding_step(batch)
         self._slow(self.optimizers["unet"], self.lr, (batch.done - self.CODING) / (self.POLISH - self.CODING))
         with torch.no_grad(), mixed(batch.x.device):
-            code = self.coder.encode(2 * batch.x - 1).latents.float() / self.register.spread
+            code = self.coder.encode(2 * batch.x - 1).latent.float() / self.register.spread
         return self.denoising_step(code, batch)
 
     def coding_step(self, batch: Batch) -> dict[str, float]:
-        """|x − D(E(x) + noise)|: the noise makes the decoder forgiving, the small pull keeps the code near zero."""
+        """|x − y| and how differently the reader sees them, where y = D(E(x) + noise).
+
+        The noise makes the decoder forgiving, the small pull keeps the code near zero.
+        """
         x = (2 * batch.x - 1).contiguous(memory_format=torch.channels_last)
         with mixed(x.device):
-            z = self.coder.encode(x).latents
-            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample.float()
-        z = z.float()
-        loss = (y - x).abs().mean() + 2 * F.mse_loss(y, x) + 1e-3 * z.square().mean()
-        descend(self.optimizers["coder"], loss, self.coder)
+            z = self.coder.encode(x).latent
+            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample
+            seen = apart(self.reader, batch.x, (y + 1) / 2)
+        z, pixels = z.float(), (y.float() - x).abs().mean()
+        descend(self.optimizers["coder"], pixels + self.SEEN * seen + 1e-3 * z.square().mean(), self.coder)
         self.register.spread.lerp_(z.detach().std(), 0.02)
-        return {"autoencoder": loss.item()}
+        return {"pixels": pixels.item(), "seen": seen.item()}
 
     @staticmethod
     def _slow(optimizer: torch.optim.Optimizer, lr: float, done: float) -> None:

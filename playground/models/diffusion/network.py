@@ -63,7 +63,7 @@ class Denoiser(nn.Module):
 
     Args:
         unet: diffusers UNet2DModel; `num_class_embeds` = K + 1, the last one meaning "no class".
-        schedule: the folder's scheduler config. autoencoder: diffusers AutoencoderTiny, or None to work in pixels.
+        schedule: the folder's scheduler config. autoencoder: diffusers AutoencoderDC, or None to work in pixels.
     """
 
     def __init__(self, unet: nn.Module, schedule: dict[str, Any], autoencoder: nn.Module | None = None) -> None:
@@ -73,7 +73,7 @@ class Denoiser(nn.Module):
         self.latent_shape = self.shape = (channels, size, size)
         if autoencoder is not None:
             enlarged = size * 2 ** (len(autoencoder.config.decoder_block_out_channels) - 1)
-            self.shape = (autoencoder.config.out_channels, enlarged, enlarged)
+            self.shape = (autoencoder.config.in_channels, enlarged, enlarged)
         self.classes = (unet.config.num_class_embeds or 1) - 1
         self.controls = (SCHEDULER, STEPS, *([GUIDANCE] if self.classes else []), ETA, WATCH)
         self.register_buffer("alpha_bar", _alpha_bar(schedule), persistent=False)  # (1000,) ᾱ_t
@@ -183,7 +183,7 @@ class Denoiser(nn.Module):
         x = 2 * picture.to(self.device) - 1
         if self.autoencoder is None:
             return x
-        return self.autoencoder.encode(x).latents * self.autoencoder.config.scaling_factor
+        return self.autoencoder.encode(x).latent * self.autoencoder.config.scaling_factor
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """(N, *latent) → (N, C, H, W) in [0, 1]."""

@@ -24,7 +24,7 @@ from playground.models.attributes import of_faces
 from playground.models.gan.asked import AttributeGAN, AttributeGANLearner
 from playground.models.gan.learner import GANLearner
 from playground.models.gan.network import GAN
-from playground.training.recipe import Recipe, flat
+from playground.training.recipe import Recipe, flat, shipped
 
 __all__ = ["GAN", "RECIPES", "AttributeGAN", "AttributeGANLearner", "GANLearner", "kind", "load"]
 
@@ -53,7 +53,8 @@ RECIPES = (
                 (3, 64, 64), (192, 128, 80, 40), (256, 160, 80, 32), latent_size=128, squash=True,
                 **of_faces().config,
             ),
-            device, gamma=2.0, penalty_every=4, lr=4e-4, decay=0.999, mixing=0.2, mapping=0.5,
+            device, shipped("reader-faces"),
+            gamma=2.0, penalty_every=4, lr=4e-4, decay=0.999, mixing=0.2, mapping=0.5,
         ),
         title="GAN of faces",
         summary="A style-based GAN of 64×64 drawn faces: seven styles, and attributes to ask for.",

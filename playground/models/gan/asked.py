@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from playground.api import Frame
 from playground.models.attributes import Attributes
+from playground.models.classifier import Classifier, shifted, veiled
 from playground.models.gan.learner import AVERAGED, GANLearner
 from playground.models.gan.network import GAN
+from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
 
@@ -85,9 +87,22 @@ class AttributeGANLearner(GANLearner):
     """The same game with attributes: both are told them, and both do better the better D can name them.
 
     Where styles of two faces are mixed, nobody can say what the attributes of the mixture are: D is told nothing then.
+
+    D learns small details last (which of three noses?), and G cannot learn from D what D does not see. So G is also
+    shown to a reader: a classifier that has learned to name them beforehand, and is not the one that examines G later.
+
+    Args:
+        model, device, options: as in `GANLearner`. reader: the classifier; it stays as it is.
     """
 
+    CLEAR = 0.5  # weight, for G, of being named rightly by D; more of it, and G draws for the namer, not for the eye
+    READ = 0.5  # and by the reader
+
     model: AttributeGAN
+
+    def __init__(self, model: AttributeGAN, device: torch.device, reader: Classifier, **options: float) -> None:
+        super().__init__(model, device, **options)
+        self.reader = reader.to(device).eval().requires_grad_(False)
 
     def _told(self, batch: Batch) -> Tensor:
         return self.model.attributes.write(batch.y)
@@ -95,15 +110,37 @@ class AttributeGANLearner(GANLearner):
     def _mixed(self, w: Tensor, other: Tensor, cut: int, labels: Tensor) -> tuple[Tensor, None]:
         return self.model.mix(w, self.model.generator.map(other, labels.roll(1, 0)), cut), None
 
-    def _misread(self, h: Tensor, labels: Tensor | None, losses: dict[str, float], name: str) -> Tensor | float:
-        """Cross-entropy of D's guess at the attributes, a mean over them."""
+    def _misread(self, h: Tensor, labels: Tensor | None, losses: dict[str, float]) -> Tensor | float:
         if labels is None:
             return 0.0
+        losses["misread"] = (loss := self._named(h, labels)).item()
+        return loss
+
+    def _missed(
+        self, fake: Tensor, h: Tensor, labels: Tensor | None, losses: dict[str, float], noise: torch.Generator
+    ) -> Tensor | float:
+        if labels is None:
+            return 0.0
+        losses["unclear"] = (unclear := self._named(h, labels)).item()
+        losses["unread"] = (unread := self._read(fake, labels, noise)).item()
+        return self.CLEAR * unclear + self.READ * unread
+
+    def _named(self, h: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of D's guess at the attributes, a mean over them."""
         sizes = self.model.attributes.sizes
         heads = zip(self.model.discriminator.guess(h).split(sizes, 1), labels.split(sizes, 1))
-        loss = torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).mean()
-        losses[name] = loss.item()
-        return loss
+        return torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).mean()
+
+    def _read(self, fake: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
+        """Cross-entropy of the reader's guess, a mean over the attributes, of which such a face may hide some.
+
+        G's pictures are moved a little and veiled, so that no pattern will do that says nothing to the eye.
+        """
+        codes = self.model.attributes.read(labels)
+        with mixed(fake.device):
+            heads = self.reader.classify(veiled(shifted((fake + 1) / 2, noise, by=2), noise))
+        each = [F.cross_entropy(head.float(), truth, reduction="none") for head, truth in zip(heads, codes.unbind(1))]
+        return (torch.stack(each, 1) * self.model.attributes.visible(codes)).mean()
 
     def _remember_mean(self, w: Tensor, labels: Tensor) -> None:
         super()._remember_mean(w, None)

@@ -34,8 +34,6 @@ class GANLearner:
         mixing: share of batches in which the styles of two draws are mixed. mapping: its rate, as a part of `lr`.
     """
 
-    CLEAR = 0.5  # weight, for G, of being named rightly by D; more of it, and G draws for the namer, not for the eye
-
     def __init__(
         self, model: GAN, device: torch.device, gamma: float, penalty_every: int, lr: float, decay: float = 0.9985,
         few: bool = False, mixing: float = 0.5, mapping: float = 0.2,
@@ -59,7 +57,7 @@ class GANLearner:
         if self.few:
             real, fake = disturbed(real, batch.noise), disturbed(fake, batch.noise)
         losses = self._step_d(real, fake.detach(), labels, batch)
-        losses |= self._step_g(real, fake, labels)
+        losses |= self._step_g(real, fake, labels, batch.noise)
         average(self.ema, self.model.generator, self.decay, batch.seen)
         return losses
 
@@ -96,7 +94,7 @@ class GANLearner:
         (on_real, h), (on_fake, _) = self._judge(real, labels), self._judge(fake, labels)
         game = F.softplus(on_fake - on_real).mean()
         losses = {"d": game.item()}
-        loss = game + self._misread(h, labels, losses, "misread")
+        loss = game + self._misread(h, labels, losses)
         if batch.step % self.penalty_every == 0:  # rarely, and then for all the steps in between
             d = self.model.discriminator
             penalty = gradient_penalty(d, real, labels) + gradient_penalty(d, fake, labels)
@@ -107,19 +105,27 @@ class GANLearner:
         self.model.verdict_zero.lerp_(middle, 0.01)
         return losses
 
-    def _step_g(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, float]:
+    def _step_g(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, noise: torch.Generator
+    ) -> dict[str, float]:
         d = self.model.discriminator.requires_grad_(False)
         with torch.no_grad():
             on_real, _ = self._judge(real, labels)
         on_fake, h = self._judge(fake, labels)
         game = F.softplus(on_real - on_fake).mean()
         losses = {"g": game.item()}
-        descend(self.optimizers["g"], game + self.CLEAR * self._misread(h, labels, losses, "unclear"))
+        descend(self.optimizers["g"], game + self._missed(fake, h, labels, losses, noise))
         d.requires_grad_(True)
         return losses
 
-    def _misread(self, h: Tensor, labels: Tensor | None, losses: dict[str, float], name: str) -> Tensor | float:
-        """A further loss of D's features h, written down under its name; without attributes there is none."""
+    def _misread(self, h: Tensor, labels: Tensor | None, losses: dict[str, float]) -> Tensor | float:
+        """A further loss of D on the features h of real pictures, written down by name; here there is none."""
+        return 0.0
+
+    def _missed(
+        self, fake: Tensor, h: Tensor, labels: Tensor | None, losses: dict[str, float], noise: torch.Generator
+    ) -> Tensor | float:
+        """A further loss of G on what it made, in which D found the features h; here there is none."""
         return 0.0
 
     @torch.no_grad()

@@ -24,7 +24,7 @@ from playground.models import hub
 from playground.models.attributes import of_faces
 from playground.models.vae.conditional import ConditionalLearner, ConditionalVAE
 from playground.models.vae.plain import VAE, Autoencoder, VAELearner, kl_to_prior
-from playground.training.recipe import Recipe, cosine
+from playground.training.recipe import Recipe, cosine, shipped
 
 __all__ = ["RECIPES", "VAE", "Autoencoder", "ConditionalVAE", "VAELearner", "kind", "kl_to_prior", "load"]
 
@@ -44,7 +44,9 @@ def load(folder: Path) -> nn.Module:
 
 def _faces_learner(device: torch.device) -> ConditionalLearner:
     known = of_faces()
-    return ConditionalLearner(ConditionalVAE((3, 64, 64), **known.config), device, beta=10.0)
+    # A head turns just so far, but a Gaussian has tails: at half the spread hardly a draw is one the decoder never saw.
+    net = ConditionalVAE((3, 64, 64), temperature=0.5, **known.config)
+    return ConditionalLearner(net, device, shipped("reader-faces"), beta=10.0)
 
 
 def _recipe(

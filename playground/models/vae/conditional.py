@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 
 from playground.api import Frame, Posterior
 from playground.models.attributes import Attributes
+from playground.models.classifier import Classifier, apart
 from playground.models.layers import conv_down, mlp
 from playground.models.vae.plain import TEMPERATURE, kl_to_prior, pseudo_gibbs
 from playground.sampling import generators, normal
@@ -104,6 +106,7 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
     Args:
         shape: (C, H, W). heads, shares: the attributes, as in `Attributes`. free: d, the size of z.
         encoder, decoder: widths, each from the picture's side inwards. features: of the encoder.
+        temperature: of the prior, unless another is asked for.
     """
 
     variational = True
@@ -117,10 +120,11 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         encoder: Sequence[int] = (24, 48, 64, 96),
         decoder: Sequence[int] = (40, 80, 112, 128),
         features: int = 192,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.attributes = Attributes(heads, shares)
-        self.controls = (TEMPERATURE, *self.attributes.fields)
+        self.controls = (replace(TEMPERATURE, default=temperature), *self.attributes.fields)
         self.shape, self.free = tuple(shape), free
         self.latent_size = free + self.attributes.size
         self.encoder = Encoder(shape, free, self.attributes.size, encoder, features)
@@ -150,10 +154,11 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         *,
         latents: Tensor | None = None,
         labels: Tensor | None = None,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         **wishes: str,
     ) -> Iterator[Frame]:
         """One frame: the mean picture of temperature · z and the attributes, those wished for written over."""
+        temperature = self.controls[0].default if temperature is None else temperature
         z, y = self._parts(self.wish(self.latents(seeds) if latents is None else latents, wishes))
         code = torch.cat([temperature * z, y], 1)
         yield Frame(self.decode(code), state=code, info={"calls": 1})
@@ -193,14 +198,23 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
 class ConditionalLearner:
     """Gradient ascent on the bound, plus log q(y|x) for the encoder's second head.
 
+    An error of a picture is not one of pixels alone: `SEEN` times what a reader sees is added, a classifier that has
+    learned to tell noses apart (and is not the one that examines the pictures later). Larsen et al., "Autoencoding
+    beyond pixels using a learned similarity metric", 2016.
+
     Args:
+        model, device, lr: what is trained, where, and Adam's rate. reader: the classifier; it stays as it is.
         beta: weight of the KL term. decay: of the weights' average.
     """
 
+    SEEN = 0.3
+
     def __init__(
-        self, model: ConditionalVAE, device: torch.device, lr: float = 1e-3, beta: float = 1.0, decay: float = 0.999
-    ) -> None:
+        self, model: ConditionalVAE, device: torch.device, reader: Classifier, lr: float = 1e-3, beta: float = 1.0,
+        decay: float = 0.999,
+    ) -> None:  # fmt: skip
         self.beta, self.decay = beta, decay
+        self.reader = reader.to(device).eval().requires_grad_(False)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.ema = deepcopy(model).requires_grad_(False)
         self.codes = nn.Module()  # mean and second moment of the raw codes; saved with the state
@@ -221,10 +235,11 @@ class ConditionalLearner:
         z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape)
         with mixed(x.device):
             picture = torch.sigmoid(model.decoder(torch.cat([z, y], 1)).float())
+            seen = apart(self.reader, x, picture)
         error = (picture - x).abs().mean()
         # Laplace pixels, which care for a nose a shade darker than the skin; with the best scale for all of them,
         # −log p(x|y,z) is the number of values times the log of their mean absolute error
-        reconstruction = x[0].numel() * error.log()
+        reconstruction = x[0].numel() * (error + self.SEEN * seen).log()
         kl = kl_to_prior(mean, log_var)
         heads = zip(logits.float().split(model.attributes.sizes, 1), batch.y.unbind(1))
         reading = torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).sum()
@@ -234,7 +249,7 @@ class ConditionalLearner:
         self.codes.mean.lerp_(mean.detach().mean(0), 0.005)
         self.codes.square.lerp_((mean.detach().square() + log_var.detach().exp()).mean(0), 0.005)
         average(self.ema, model, self.decay, batch.seen)
-        return {"error": error.item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
+        return {"error": error.item(), "seen": seen.item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
 
     def _descend(self, loss: Tensor) -> None:
         optimizer = self.optimizers["model"]

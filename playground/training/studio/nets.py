@@ -23,7 +23,7 @@ from playground.models.autoregressive.pixelcnn import PixelCNN
 from playground.models.energy.persistent import RBMLearner
 from playground.models.energy.rbm import RBM
 from playground.training.ema import average
-from playground.training.recipe import Batch, Learner, Recipe, cosine, flat
+from playground.training.recipe import Batch, Learner, Recipe, cosine, flat, shipped
 from playground.training.studio.plan import NAMES, Plan
 
 BATCH = {"vae": 64, "gan": 32, "diffusion": 16, "pixelcnn": 16, "rbm": 64}
@@ -175,9 +175,12 @@ class GANPupil(Pupil):
     """Generator and critic; the loss of a picture is how little the critic prefers it to fakes."""
 
     def __init__(self, model: gan.GAN, plan: Plan, device: torch.device) -> None:
-        faces = plan.data == "faces"
-        learner = gan.AttributeGANLearner if isinstance(model, gan.AttributeGAN) else gan.GANLearner
-        base = learner(model, device, 2.0 if faces else 1.0, 4 if faces else 8, 6e-4 if faces else 1e-3)
+        calm = {"gamma": 2.0, "penalty_every": 4, "lr": 6e-4}
+        options = calm if plan.data == "faces" else {"gamma": 1.0, "penalty_every": 8, "lr": 1e-3}
+        if isinstance(model, gan.AttributeGAN):
+            base = gan.AttributeGANLearner(model, device, shipped("reader-faces"), **options)
+        else:
+            base = gan.GANLearner(model, device, **options)
         self.classes = model.classes
         super().__init__(base, plan, model.generator, base.ema)
         self.gan = model
