@@ -81,7 +81,7 @@ def png_uri(images: Tensor) -> str:
     return data_uri("image/png", out.getvalue())
 
 
-def sprite(lanes: Mapping[str, Tensor], quality: int = 85, width: int = 8192) -> dict[str, Any]:
+def sprite(lanes: Mapping[str, Tensor], quality: int = 92, width: int = 8192) -> dict[str, Any]:
     """A filmstrip: every frame of every lane in one JPEG grid, lane after lane, for scrubbing without a request.
 
     Args:
