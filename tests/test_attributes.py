@@ -174,6 +174,10 @@ def test_the_generator_learns_from_a_reader_that_stays_as_it_is():
     assert sum(course[-5:]) < 0.7 * sum(course[:5]), "it is read rightly more and more: the nose, which can be seen"
     assert all(torch.equal(weight, before[name]) for name, weight in seer.state_dict().items())
     assert not any(p.requires_grad for p in seer.parameters())
+    fake, told, losses = torch.zeros(24, 3, 16, 16, requires_grad=True), net.attributes.write(batch(24).y), {}
+    missed = learner._missed(fake, torch.zeros(24, 16), told, losses, torch.Generator().manual_seed(0))
+    missed.backward()
+    assert missed.item() == pytest.approx(10 * losses["unread"]) and float(fake.grad.abs().sum()) > 0
 
 
 def test_eyes_behind_dark_glasses_teach_nothing():
