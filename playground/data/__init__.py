@@ -72,7 +72,7 @@ def load(name: str, split: str = "train", progress: Callable[[int, int], None] |
         images, labels = mnist.load(split, progress)
         heads = {"digit": mnist.LABELS}
     elif (name, split) in FACES:
-        images, labels = _faces(name, split, progress)
+        images, labels = _faces(FACES[name, split], split, progress)
         heads = dict(faces.ATTRIBUTES)
     elif name == "stackedmnist":
         images, labels = stacked.load(split, progress)
@@ -101,9 +101,10 @@ def _points(split: str) -> Dataset:
     return Dataset("densities", densities.to_picture(points), labels, {"density": densities.NAMES})
 
 
-def _faces(name: str, split: str, progress: Callable[[int, int], None] | None) -> tuple[np.ndarray, np.ndarray]:
-    seeds = FACES[name, split]
-    path = _cache() / f"{name}-{split}-{len(seeds)}-{_fingerprint()}.npz"
+def _faces(
+    seeds: range, split: str, progress: Callable[[int, int], None] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    path = _cache() / f"faces-{split}-{len(seeds)}-{_fingerprint()}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as stored:
             return stored["images"], stored["labels"]

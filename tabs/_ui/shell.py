@@ -115,7 +115,8 @@ class Shell:
         """
         slug = "".join(c if c.isalnum() else "-" for c in title.lower())
         before = set(self.parts)
-        with gr.Column(elem_id=f"{self.state.tab}-group-{slug}", elem_classes="pg-group"):
+        classes = ["pg-group", "pg-folded"] if folded else ["pg-group"]
+        with gr.Column(elem_id=f"{self.state.tab}-group-{slug}", elem_classes=classes):
             if folded:
                 with gr.Accordion(title, open=False):
                     yield
