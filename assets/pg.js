@@ -61,6 +61,7 @@
       this.hint = '';  // what to do here, said while no preset's sentence stands in its place
       this.disabled = {};
       this.running = null;
+      this.told = null;  // a refusal that stands under the picture, and what was said meanwhile
       this.mounted = new Promise(resolve => { this.ready = resolve; });
       this.redraw = pg.pump(() => this.drawNow());
       this.settle = pg.later(REST, () => this.keep());
@@ -211,8 +212,19 @@
     }
 
     say(sentence) {
+      if (this.told) { this.told.after = sentence; return; }
       const line = this.find('.pg-sentence');
       if (sentence && line.textContent !== sentence) line.textContent = sentence;
+    }
+
+    /** Says why nothing came of a gesture. It stands until the next one, though answers to earlier ones may still come. */
+    tell(sentence) {
+      this.told = null;
+      this.say(sentence);
+      this.told = { after: null };
+      const heard = new AbortController();
+      const over = () => { const { after } = this.told ?? {}; this.told = null; heard.abort(); this.say(after); };
+      for (const gesture of ['pointerdown', 'keydown']) window.addEventListener(gesture, over, { capture: true, signal: heard.signal });
     }
 
     error(message) {

@@ -62,8 +62,8 @@
     };
     const leave = (at, value) => {
       const list = entries(), lane = active();
-      if (value === lane.value[at]) { tab.say(`${large(where(at, lane.w))} already is ${lane.coded ? `word ${value}` : colour(value)}. Choose another value to leave from here.`); return; }
-      if (list.length >= MOST) { tab.say(`At most ${MOST} branches fit. Remove one first.`); return; }
+      if (value === lane.value[at]) { tab.tell(`${large(where(at, lane.w))} already is ${lane.coded ? `word ${value}` : colour(value)}. Choose another value to leave from here.`); return; }
+      if (list.length >= MOST) { tab.tell(`At most ${MOST} branches fit. Remove one first.`); return; }
       list.push({ from: clamp(tab.values.lane, 0, tree.lanes.length - 1), at, value });
       tab.set({ branches: JSON.stringify(list), lane: list.length, pixel: at });
     };

@@ -174,7 +174,7 @@
     const relane = change => { halt(); tab.set(textsOf(change(lanesOf(present())))); };
 
     const buttons = Object.values(families).map(family => el('button', { type: 'button', 'data-learner': family.name, onclick: event => {
-      if (event.currentTarget.getAttribute('aria-disabled') === 'true') { tab.say(event.currentTarget.title); return; }
+      if (event.currentTarget.getAttribute('aria-disabled') === 'true') { tab.tell(event.currentTarget.title); return; }
       relane(list => (list.some(lane => lane.learner === family.name) ? list.filter(lane => lane.learner !== family.name)
         : [...list, { learner: family.name, settings: [], edits: [], reached: String(Math.max(...list.map(lane => parseInt(lane.reached, 10)))) }]));
     } }));

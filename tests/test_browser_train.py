@@ -184,8 +184,13 @@ def test_learners_join_leave_and_never_are_more_than_four(page, address):
     chips.get_by_role("button", name="Autoregressive").click()
     page.wait_for_function("document.querySelectorAll('.tr-lane canvas').length === 4")
     chips.get_by_role("button", name="Diffusion").click(force=True)  # it is greyed and says why
-    assert "Four lanes are the most" in page.locator("#train-stage .pg-sentence").inner_text()
+    sentence = page.locator("#train-stage .pg-sentence")
+    page.evaluate(f"{TAB}.say('A lane has caught up.')")  # as a late answer does
+    assert "Four lanes are the most" in sentence.inner_text()
     assert page.locator(".tr-lane canvas").count() == 4
+    page.wait_for_function(f"{TAB}.shown.learners === 'autoencoder,realnvp,vae,autoregressive'")
+    sentence.click()  # the next gesture: what was said meanwhile is said now
+    assert "Four lanes are the most" not in sentence.inner_text()
 
 
 def test_points_are_sprayed_and_learned(page, address):

@@ -25,7 +25,7 @@ from playground.models.layers import Residual, conv_down, grouped
 from playground.training.precision import mixed
 from playground.training.recipe import Batch, Recipe, cosine
 
-VEIL = 0.2  # of the range of a pixel
+VEIL = 0.1  # of the range of a pixel
 NORMS = {"group": grouped, "batch": nn.BatchNorm2d}
 
 
@@ -119,6 +119,23 @@ def veiled(x: Tensor, noise: torch.Generator) -> Tensor:
     return x + (strength * torch.randn(x.shape, generator=noise)).to(x.device)
 
 
+def unread(reader: Classifier, x: Tensor, codes: Tensor, visible: Tensor, noise: torch.Generator) -> Tensor:
+    """Cross-entropy of what a classifier reads in drawn pictures and what they were to show.
+
+    The pictures are moved a little and veiled, so that no pattern will do that says nothing to the eye.
+
+    Args:
+        x: (N, C, H, W) in [0, 1]. codes: (N, A) positions of values. visible: bool (N, A), which of them count.
+
+    Returns:
+        The mean over pictures and attributes, nats.
+    """
+    with mixed(x.device):
+        heads = reader.classify(veiled(shifted(x, noise, by=2), noise))
+    each = [F.cross_entropy(head.float(), truth, reduction="none") for head, truth in zip(heads, codes.unbind(1))]
+    return (torch.stack(each, 1) * visible).mean()
+
+
 class ClassifierLearner:
     """Cross-entropy, summed over the attributes.
 
@@ -178,10 +195,12 @@ RECIPES = (
         year=2015, paper="Liu et al., Deep learning face attributes in the wild, ICCV 2015",
     ),
     Recipe(
-        name="reader-faces", family="classifier", data="faces", images=1_200_000, batch=64, rate=cosine,
+        name="reader-faces", family="classifier", data="faces", images=800_000, batch=64, rate=cosine,
         learner=lambda device: ClassifierLearner(
-            Classifier((3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128), device,
-            veil=True,
+            Classifier(
+                (3, 64, 64), tuple(faces.ATTRIBUTES.items()), widths=(24, 48, 96, 128), features=128, norm="batch"
+            ),
+            device, veil=True,
         ),
         title="Reader of faces",
         summary="Reads the attributes of a drawn face to networks that learn; it never examines them.",
