@@ -10,9 +10,17 @@ EVERY = ("watch", "branch", "complete", "surprise", "what it sees")
 QUICK = "&particles=1"
 
 
-def opened(page, server: str, query: str = "", mode: str = "watch"):
+@pytest.fixture(scope="module")
+def address(open_page):
+    """This tab alone, which opens sooner; whole pages are looked at in the end."""
+    from tabs import autoregressive
+
+    return open_page([autoregressive])
+
+
+def opened(page, address: str, query: str = "", mode: str = "watch"):
     more = "" if mode == "watch" else f"&mode={mode}"
-    page.goto(f"{server}/?tab=autoregressive{query}{more}")
+    page.goto(f"{address}/?tab=autoregressive{query}{more}")
     drawn(page, mode)
     return page
 
@@ -46,8 +54,8 @@ def at(page, part: str, row: int, column: int, side: int = 28) -> dict[str, floa
     return {"x": (column + 0.5) * box["width"] / side, "y": (row + 0.5) * box["height"] / side}
 
 
-def test_a_picture_is_scrubbed_and_played_without_a_request(page, server):
-    opened(page, server, "&pace=slow")
+def test_a_picture_is_scrubbed_and_played_without_a_request(page, address):
+    opened(page, address, "&pace=slow")
     assert "784 pixels one after the other" in sentence(page)
     whole, asked = canvas(page, "watch"), []
     page.on("request", lambda r: asked.append(r.url) if "pg_status" not in (r.post_data or "") else None)
@@ -70,8 +78,8 @@ def test_a_picture_is_scrubbed_and_played_without_a_request(page, server):
     assert slider.input_value() == "784" and "784 pixels one after the other" in sentence(page) and asked == []
 
 
-def test_temperature_keeps_the_dice_and_R_rolls_others(page, server):
-    opened(page, server)
+def test_temperature_keeps_the_dice_and_R_rolls_others(page, address):
+    opened(page, address)
     before = page.evaluate(f"{TAB}.last.data.dice")
     page.locator("#autoregressive-temperature input[type=number]").fill("1.6")
     page.wait_for_function(f"{TAB}.shown.temperature === 1.6")
@@ -82,8 +90,8 @@ def test_temperature_keeps_the_dice_and_R_rolls_others(page, server):
     page.wait_for_function("document.querySelector('.ar-play').textContent === 'Pause'")  # another picture is played
 
 
-def test_pointing_shows_the_odds_and_a_click_branches(page, server):
-    opened(page, server, mode="branch")
+def test_pointing_shows_the_odds_and_a_click_branches(page, address):
+    opened(page, address, mode="branch")
     board, asked = page.locator("[data-part=branch] .ar-board"), []
     page.on("request", lambda r: asked.append(r.url) if "pg_status" not in (r.post_data or "") else None)
     board.hover(position=at(page, "branch", 20, 9))
@@ -106,8 +114,8 @@ def test_pointing_shows_the_odds_and_a_click_branches(page, server):
     page.wait_for_function(f"{TAB}.last.data.lanes.length === 1")  # what left from it goes with it
 
 
-def test_the_odds_follow_the_temperature_at_once(page, server):
-    opened(page, server, mode="branch")
+def test_the_odds_follow_the_temperature_at_once(page, address):
+    opened(page, address, mode="branch")
     spent = page.evaluate(f"""() => {{
         const text = () => document.querySelector('.ar-choices').innerText, before = text(), start = performance.now();
         const board = document.querySelector('[data-part=branch] .ar-board');
@@ -119,8 +127,8 @@ def test_the_odds_follow_the_temperature_at_once(page, server):
     assert spent[1] and spent[2] < 400  # 30 ms on a quiet machine
 
 
-def test_a_hole_is_painted_and_filled_eight_times(page, server):
-    opened(page, server, QUICK, mode="complete")
+def test_a_hole_is_painted_and_filled_eight_times(page, address):
+    opened(page, address, QUICK, mode="complete")
     page.wait_for_function("document.querySelectorAll('[data-part=endings] .pg-cells button').length === 8")
     before = page.locator("[data-part=endings] img").get_attribute("src")
     paper = page.locator("[data-part=mask] canvas")
@@ -141,8 +149,8 @@ def test_a_hole_is_painted_and_filled_eight_times(page, server):
     assert values(page)["source"] == "own"
 
 
-def test_the_surprise_under_the_pointer(page, server):
-    opened(page, server, mode="surprise")
+def test_the_surprise_under_the_pointer(page, address):
+    opened(page, address, mode="surprise")
     assert "bits per dimension" in page.locator("[data-part=figures]").inner_text()
     board, here = page.locator("[data-part=heat] .ar-board"), page.locator("[data-part=here]")
     board.hover(position=at(page, "heat", 4, 6))
@@ -158,8 +166,8 @@ def test_the_surprise_under_the_pointer(page, server):
     page.wait_for_function(f"{TAB}.shown.test !== {before}")
 
 
-def test_drawing_something_that_is_no_digit(page, server):
-    opened(page, server, mode="surprise")
+def test_drawing_something_that_is_no_digit(page, address):
+    opened(page, address, mode="surprise")
     total = page.evaluate(f"{TAB}.last.data.total")
     page.get_by_role("button", name="Draw one").last.click()
     paper = page.locator(".ar-surprise .ar-sketch .pg-canvas canvas").first
@@ -172,8 +180,8 @@ def test_drawing_something_that_is_no_digit(page, server):
     assert sentence(page).startswith("Your picture costs")
 
 
-def test_what_a_pixel_sees(page, server):
-    opened(page, server, mode="what it sees")
+def test_what_a_pixel_sees(page, address):
+    opened(page, address, mode="what it sees")
     page.locator("[data-part=fields] .ar-board").first.click(position={"x": 100, "y": 60})
     page.wait_for_function(f"{TAB}.last.data.row === {TAB}.values.row && {TAB}.values.row < 10")
     row = values(page)["row"]
@@ -185,8 +193,8 @@ def test_what_a_pixel_sees(page, server):
     assert page.locator("[data-part=fields] figcaption").first.inner_text() != seen and "3 layers" in sentence(page)
 
 
-def test_a_face_grows_and_branches_word_by_word(page, server):
-    opened(page, server)
+def test_a_face_grows_and_branches_word_by_word(page, address):
+    opened(page, address)
     if "imagegpt-faces" not in page.evaluate(f"{TAB}.fields.model.choices"):
         pytest.skip("no imagegpt-faces here")
     page.evaluate(f"{TAB}.set({{model: 'imagegpt-faces', mode: 'branch', lane: 0, branches: '[]', pixel: 27}})")

@@ -10,14 +10,22 @@ from tabs.flow.state import MODES
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def address(open_page):
+    """This tab alone, which opens sooner; whole pages are looked at in the end."""
+    from tabs import flow
+
+    return open_page([flow])
+
+
 @pytest.fixture
 def here(engine):
     """Modes that a shipped flow can be shown in."""
     return [mode for mode in MODES if desk_of(engine).cards(mode)]
 
 
-def opened(page, server: str, query: str = ""):
-    page.goto(f"{server}/?tab=flow{query}")
+def opened(page, address: str, query: str = ""):
+    page.goto(f"{address}/?tab=flow{query}")
     page.wait_for_function("window.pg?.tabs.flow?.last && pg.tab('flow').at >= 0")
     page.wait_for_function("pg.tab('flow').shown.mode === pg.tab('flow').values.mode")
     return page
@@ -48,9 +56,9 @@ def needs(here, *modes):
             pytest.skip(f"no flow for {name} is here")
 
 
-def test_the_plane_is_scrubbed_without_a_request(page, server, here):
+def test_the_plane_is_scrubbed_without_a_request(page, address, here):
     needs(here, "plane")
-    opened(page, server)
+    opened(page, address)
     last = travelled(page)
     page.wait_for_function("document.querySelectorAll('[data-part=choices] button').length === 6")
     asked = []
@@ -83,9 +91,9 @@ def test_the_plane_is_scrubbed_without_a_request(page, server, here):
     assert not [sent for sent in asked if any(f in sent for f in ("pg_draw", "flow_journey", "flow_point"))]
 
 
-def test_pointing_shows_the_density_and_a_click_keeps_it(page, server, here):
+def test_pointing_shows_the_density_and_a_click_keeps_it(page, address, here):
     needs(here, "plane")
-    opened(page, server)
+    opened(page, address)
     travelled(page)
     rest = part(page, "logp").inner_text()
     part(page, "plane").hover(position={"x": 20, "y": 30})
@@ -105,9 +113,9 @@ def test_pointing_shows_the_density_and_a_click_keeps_it(page, server, here):
     page.wait_for_function(f"pg.tab('flow').values.y !== {before['y']}")
 
 
-def test_another_density_direction_and_temperature(page, server, here):
+def test_another_density_direction_and_temperature(page, address, here):
     needs(here, "plane")
-    opened(page, server)
+    opened(page, address)
     travelled(page)
     page.get_by_role("button", name="eight gaussians").click()
     page.wait_for_function("pg.tab('flow').shown.density === 'eight gaussians'")
@@ -121,9 +129,9 @@ def test_another_density_direction_and_temperature(page, server, here):
     page.wait_for_function("document.querySelector('#flow-temperature input[type=number]').disabled")
 
 
-def test_a_drawing_is_weighed(page, server, here):
+def test_a_drawing_is_weighed(page, address, here):
     needs(here, "pictures")
-    opened(page, server, "&mode=pictures")
+    opened(page, address, "&mode=pictures")
     before = part(page, "z").get_attribute("src")
     page.get_by_role("button", name="Clear").click()
     page.locator(".flow-pictures .pg-canvas canvas").focus()
@@ -137,17 +145,17 @@ def test_a_drawing_is_weighed(page, server, here):
     assert page.locator(".flow-score").count() >= 1
 
 
-def test_samples_lead_to_pictures(page, server, here):
+def test_samples_lead_to_pictures(page, address, here):
     needs(here, "samples")
-    opened(page, server, "&mode=samples&temperature=0.6")
+    opened(page, address, "&mode=samples&temperature=0.6")
     page.locator(".flow-samples .pg-cells button").nth(3).click()
     page.wait_for_function("pg.tab('flow').shown.mode === 'pictures' && pg.tab('flow').shown.source === 'sample'")
     assert values(page)["seed"] == 10
 
 
-def test_the_walk_and_its_corners(page, server, here):
+def test_the_walk_and_its_corners(page, address, here):
     needs(here, "between")
-    opened(page, server, "&mode=between")
+    opened(page, address, "&mode=between")
     page.wait_for_function("document.querySelectorAll('.flow-between canvas').length === 2")
     look = "document.querySelector('.flow-between canvas').toDataURL()"
     page.get_by_role("slider", name="Place on the walk").focus()
@@ -160,16 +168,16 @@ def test_the_walk_and_its_corners(page, server, here):
     page.wait_for_function(f"document.querySelector('[data-part=corners]').src !== {before!r}")
 
 
-def test_an_attribute_on_a_face(page, server, here):
+def test_an_attribute_on_a_face(page, address, here):
     needs(here, "faces")
-    opened(page, server, "&mode=faces")
+    opened(page, address, "&mode=faces")
     page.locator("#flow-hat input[type=number]").fill("1.5")
     page.locator("#flow-stage .pg-sentence", has_text="+1.5 hat").wait_for()
 
 
-def test_dots_are_read_out(page, server, here):
+def test_dots_are_read_out(page, address, here):
     needs(here, "surprise")
-    opened(page, server, "&mode=surprise")
+    opened(page, address, "&mode=surprise")
     words = page.locator(".flow-close p")
     page.wait_for_function("document.querySelector('.flow-close p').textContent.startsWith('plain, 1 of 3')")
     page.locator(".flow-panels").focus()

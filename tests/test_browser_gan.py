@@ -10,8 +10,16 @@ MODES = ("walk", "mix", "directions", "verdict", "project", "diversity")
 PATIENT = 90_000  # ms: a search on a busy machine
 
 
-def opened(page, server: str, query: str = "&model=gan-mnist"):
-    page.goto(f"{server}/?tab=gan{query}")
+@pytest.fixture(scope="module")
+def address(open_page):
+    """This tab alone, which opens sooner; whole pages are looked at in the end."""
+    from tabs import gan
+
+    return open_page([gan])
+
+
+def opened(page, address: str, query: str = "&model=gan-mnist"):
+    page.goto(f"{address}/?tab=gan{query}")
     at_rest = "window.pg?.tabs.gan?.last && pg.tab('gan').at >= 0 && !pg.tab('gan').running"
     page.wait_for_function(at_rest, timeout=PATIENT)
     return page
@@ -50,14 +58,14 @@ def cells(page, part: str):
 # ------------------------------------------------------------------------------------------------ walk
 
 
-def test_a_face_stands_there_at_once(page, server):
-    opened(page, server, "")
+def test_a_face_stands_there_at_once(page, address):
+    opened(page, address, "")
     assert source(page, "out").startswith("data:image/jpeg") and values(page)["mode"] == "walk"
     assert "ms · gan-faces" in page.locator("#gan-stage .pg-facts").inner_text()
 
 
-def test_dragging_the_picture_walks_between_seeds(page, server):
-    opened(page, server)
+def test_dragging_the_picture_walks_between_seeds(page, address):
+    opened(page, address)
     box = page.locator("[data-part=plane]").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -75,8 +83,8 @@ def test_dragging_the_picture_walks_between_seeds(page, server):
     page.wait_for_function("pg.tab('gan').entries.length === 2")  # the whole drag is one step of the history
 
 
-def test_the_walk_by_keyboard(page, server):
-    opened(page, server)
+def test_the_walk_by_keyboard(page, address):
+    opened(page, address)
     page.locator("[data-part=plane]").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -92,8 +100,8 @@ def test_the_walk_by_keyboard(page, server):
     assert page.locator("[data-do=animate]").get_attribute("aria-pressed") == "false"
 
 
-def test_the_neighbourhood_follows(page, server):
-    opened(page, server)
+def test_the_neighbourhood_follows(page, address):
+    opened(page, address)
     page.wait_for_function("document.querySelector('[data-part=around]').textContent.includes('107, 108, 7, 8')")
     before = source(page, "corners")
     page.locator("[data-part=plane]").press("Shift+ArrowRight")
@@ -101,8 +109,8 @@ def test_the_neighbourhood_follows(page, server):
     assert source(page, "corners") != before
 
 
-def test_a_typed_seed_and_the_dice_start_at_a_whole_step(page, server):
-    opened(page, server, "&model=gan-mnist&dx=0.4&dy=-0.2")
+def test_a_typed_seed_and_the_dice_start_at_a_whole_step(page, address):
+    opened(page, address, "&model=gan-mnist&dx=0.4&dy=-0.2")
     assert values(page)["dx"] == 0.4
     page.locator("#gan-seed input").fill("55")
     answered(page, "v.seed === 55 && v.dx === 0 && v.dy === 0")
@@ -111,8 +119,8 @@ def test_a_typed_seed_and_the_dice_start_at_a_whole_step(page, server):
     answered(page, "v.seed !== 55 && v.dx === 0 && v.dy === 0")
 
 
-def test_choosing_a_truncation_beside_the_mean_picture(page, server):
-    opened(page, server)
+def test_choosing_a_truncation_beside_the_mean_picture(page, address):
+    opened(page, address)
     before = source(page, "out")
     cells(page, "psi").first.click()
     answered(page, "v.truncation === 0")
@@ -120,8 +128,8 @@ def test_choosing_a_truncation_beside_the_mean_picture(page, server):
     page.wait_for_function("document.querySelector('#gan-truncation input[type=number]').value == 0")
 
 
-def test_undo_walks_back(page, server):
-    opened(page, server)
+def test_undo_walks_back(page, address):
+    opened(page, address)
     page.locator("[data-part=plane]").press("ArrowRight")
     page.wait_for_function("pg.tab('gan').entries.length === 2")
     page.keyboard.press("Control+z")
@@ -131,8 +139,8 @@ def test_undo_walks_back(page, server):
 # ------------------------------------------------------------------------------------------------ mix, directions
 
 
-def test_mixing_by_cut_by_cell_and_by_another_parent(page, server):
-    opened(page, server, "&model=gan-mnist&mode=mix&cut=2")
+def test_mixing_by_cut_by_cell_and_by_another_parent(page, address):
+    opened(page, address, "&model=gan-mnist&mode=mix&cut=2")
     before = source(page, "mixed")
     cells(page, "cuts").nth(1).click()
     changed(page, "mixed", before)
@@ -144,8 +152,8 @@ def test_mixing_by_cut_by_cell_and_by_another_parent(page, server):
     changed(page, "b", before)
 
 
-def test_a_direction_moves_nine_seeds_and_leaves_the_others_for_comparison(page, server):
-    opened(page, server, "&model=gan-mnist&mode=directions")
+def test_a_direction_moves_nine_seeds_and_leaves_the_others_for_comparison(page, address):
+    opened(page, address, "&model=gan-mnist&mode=directions")
     before, still = source(page, "after"), source(page, "before")
     assert before == still
     page.locator("#gan-p1 input[type=number]").fill("2")
@@ -157,8 +165,8 @@ def test_a_direction_moves_nine_seeds_and_leaves_the_others_for_comparison(page,
     page.wait_for_function("document.querySelector('#gan-p2 input[type=number]').value == 1")
 
 
-def test_attributes_fit_the_data_and_are_tried(page, server):
-    opened(page, server, "&model=gan-mnist&mode=directions")
+def test_attributes_fit_the_data_and_are_tried(page, address):
+    opened(page, address, "&model=gan-mnist&mode=directions")
     assert page.locator("#gan-digit_trait").is_visible() and not page.locator("#gan-face_trait").is_visible()
     page.wait_for_function("document.querySelectorAll('[data-part=dose] li').length === 5", timeout=PATIENT)
     assert "fresh seeds" in page.locator("[data-part=dose-note]").inner_text()
@@ -180,8 +188,8 @@ def draw_a_one(page):
     page.mouse.up()
 
 
-def test_the_verdict_on_a_drawing(page, server):
-    opened(page, server, "&model=gan-mnist&mode=verdict")
+def test_the_verdict_on_a_drawing(page, address):
+    opened(page, address, "&model=gan-mnist&mode=verdict")
     line = page.evaluate("document.querySelector('[data-part=scale]').toDataURL()")
     page.locator("[data-part=ink]").get_by_role("button", name="Clear").click()
     draw_a_one(page)
@@ -191,16 +199,16 @@ def test_the_verdict_on_a_drawing(page, server):
     assert sentence(page).startswith("Your picture")
 
 
-def test_a_judged_sample_can_be_walked_from(page, server):
-    opened(page, server, "&model=gan-mnist&mode=verdict")
+def test_a_judged_sample_can_be_walked_from(page, address):
+    opened(page, address, "&model=gan-mnist&mode=verdict")
     first = page.evaluate("pg.tab('gan').last.data.seeds[0]")
     cells(page, "fakes").first.click()
     answered(page, f"v.mode === 'walk' && v.seed === {first}")
     assert page.locator("[data-part=plane]").is_visible()
 
 
-def test_a_search_runs_is_scrubbed_without_a_request_and_can_be_had_again(page, server):
-    opened(page, server, "&model=gan-mnist&mode=project&test=120")
+def test_a_search_runs_is_scrubbed_without_a_request_and_can_be_had_again(page, address):
+    opened(page, address, "&model=gan-mnist&mode=project&test=120")
     page.wait_for_function("pg.tab('gan').last.data.film.frames === 80", timeout=PATIENT)
     frame = "document.querySelector('[data-part=film] canvas').toDataURL()"
     end, requests = page.evaluate(frame), []
@@ -216,8 +224,8 @@ def test_a_search_runs_is_scrubbed_without_a_request_and_can_be_had_again(page, 
     assert values(page)["seed"] != 7
 
 
-def test_a_stopped_search_keeps_its_steps(page, server):
-    opened(page, server, "")
+def test_a_stopped_search_keeps_its_steps(page, address):
+    opened(page, address, "")
     mode(page, "project")
     page.wait_for_function("pg.tab('gan').running && pg.tab('gan').last.step >= 3", timeout=PATIENT)
     page.locator("#gan-stage [data-tool=stop]").click()
@@ -226,8 +234,8 @@ def test_a_stopped_search_keeps_its_steps(page, server):
     assert int(page.locator("[data-part=film] input[type=range]").get_attribute("max")) >= 1
 
 
-def test_leaving_a_search_ends_it(page, server):
-    opened(page, server, "")
+def test_leaving_a_search_ends_it(page, address):
+    opened(page, address, "")
     mode(page, "project")
     page.wait_for_function("pg.tab('gan').running && pg.tab('gan').last.step >= 2", timeout=PATIENT)
     mode(page, "walk")
@@ -235,8 +243,8 @@ def test_leaving_a_search_ends_it(page, server):
     assert "generator's picture" in sentence(page)
 
 
-def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
-    opened(page, server, "&model=gan-mnist&mode=verdict")
+def test_upload_and_a_file_that_is_no_picture(page, address, tmp_path):
+    opened(page, address, "&model=gan-mnist&mode=verdict")
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
     chooser = page.locator(".gan-own input[type=file]")
@@ -254,8 +262,8 @@ def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
 # ------------------------------------------------------------------------------------------------ diversity
 
 
-def test_sixty_four_are_counted_and_looked_up(page, server):
-    opened(page, server, "&model=gan-mnist&mode=diversity")
+def test_sixty_four_are_counted_and_looked_up(page, address):
+    opened(page, address, "&model=gan-mnist&mode=diversity")
     assert cells(page, "made").count() == 64 and page.locator("[data-part=spread] li").count() == 2
     assert page.locator("[data-part=counts] span").count() == 10
     found = "document.querySelectorAll('[data-part=nearest] .pg-cells button').length === 64"
@@ -265,8 +273,8 @@ def test_sixty_four_are_counted_and_looked_up(page, server):
     assert cells(page, "made").nth(9).get_attribute("aria-pressed") == "true"
 
 
-def test_little_truncation_room_takes_diversity_away(page, server):
-    opened(page, server, "&mode=diversity&truncation=1")
+def test_little_truncation_room_takes_diversity_away(page, address):
+    opened(page, address, "&mode=diversity&truncation=1")
     spread = "parseFloat(document.querySelector('[data-part=spread] li span:last-child').textContent)"
     wide = page.evaluate(spread)
     page.locator("#gan-truncation input[type=number]").fill("0.1")
@@ -277,8 +285,8 @@ def test_little_truncation_room_takes_diversity_away(page, server):
 # ------------------------------------------------------------------------------------------------ everywhere
 
 
-def test_only_the_controls_of_the_mode_are_there(page, server):
-    opened(page, server, "")
+def test_only_the_controls_of_the_mode_are_there(page, address):
+    opened(page, address, "")
     assert not page.locator("#gan-label").is_visible() and not page.locator("#gan-cut").is_visible()
     mode(page, "mix")
     assert page.locator("#gan-cut").is_visible() and not page.locator("#gan-p1").is_visible()

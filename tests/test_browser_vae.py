@@ -9,8 +9,16 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 
-def opened(page, server: str, query: str = ""):
-    page.goto(f"{server}/?tab=vae{query}")
+@pytest.fixture(scope="module")
+def address(open_page):
+    """This tab alone, which opens sooner; whole pages are looked at in the end."""
+    from tabs import vae
+
+    return open_page([vae])
+
+
+def opened(page, address: str, query: str = ""):
+    page.goto(f"{address}/?tab=vae{query}")
     page.wait_for_function("window.pg?.tabs.vae?.last && pg.tab('vae').at >= 0")
     return page
 
@@ -32,15 +40,15 @@ def changed(page, part: str, before: str):
     page.wait_for_function(f"document.querySelector('[data-part={part}]').src !== {before!r}")
 
 
-def test_a_picture_stands_there_at_once(page, server):
-    opened(page, server)
+def test_a_picture_stands_there_at_once(page, address):
+    opened(page, address)
     assert source(page, "out").startswith("data:image/jpeg")
     assert page.locator("#vae-stage .pg-sentence").inner_text().startswith("The picture decoded at")
     assert "ms · vae-mnist-2d" in page.locator("#vae-stage .pg-facts").inner_text()
 
 
-def test_dragging_the_map_decodes_live(page, server):
-    opened(page, server)
+def test_dragging_the_map_decodes_live(page, address):
+    opened(page, address)
     box = page.locator(".vae-map .pg-pad").bounding_box()
     seen, start = {source(page, "out")}, (box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
     page.mouse.move(*start)
@@ -56,8 +64,8 @@ def test_dragging_the_map_decodes_live(page, server):
     page.wait_for_function("pg.tab('vae').entries.length === 2")  # the whole drag is one step of the history
 
 
-def test_hovering_shows_and_leaving_puts_back(page, server):
-    opened(page, server)
+def test_hovering_shows_and_leaving_puts_back(page, address):
+    opened(page, address)
     before, at = source(page, "out"), values(page)
     page.locator(".vae-map .pg-pad").hover(position={"x": 40, "y": 40})
     changed(page, "out", before)
@@ -66,8 +74,8 @@ def test_hovering_shows_and_leaving_puts_back(page, server):
     assert values(page) == at
 
 
-def test_the_map_by_keyboard(page, server):
-    opened(page, server)
+def test_the_map_by_keyboard(page, address):
+    opened(page, address)
     page.locator(".vae-map .pg-pad").focus()
     start = values(page)
     page.keyboard.press("ArrowRight")
@@ -91,8 +99,8 @@ def stroke(page, box, points):
     page.mouse.up()
 
 
-def test_drawing_encodes_at_each_stroke_and_moves_the_ellipse(page, server):
-    opened(page, server, "&mode=draw")
+def test_drawing_encodes_at_each_stroke_and_moves_the_ellipse(page, address):
+    opened(page, address, "&mode=draw")
     page.get_by_role("button", name="Clear").click()
     canvas = page.locator(".vae-draw .pg-canvas canvas")
     canvas.scroll_into_view_if_needed()
@@ -109,8 +117,8 @@ def test_drawing_encodes_at_each_stroke_and_moves_the_ellipse(page, server):
     assert page.evaluate("pg.tab('vae').last.data.ellipse") != one
 
 
-def test_R_draws_again_from_the_posterior(page, server):
-    opened(page, server, "&mode=draw&test=60")
+def test_R_draws_again_from_the_posterior(page, address):
+    opened(page, address, "&mode=draw&test=60")
     before, mean = source(page, "again"), source(page, "recon")
     page.locator("#vae-stage .pg-facts").click()  # the keyboard belongs to the page
     page.keyboard.press("r")
@@ -118,8 +126,8 @@ def test_R_draws_again_from_the_posterior(page, server):
     assert source(page, "recon") == mean
 
 
-def test_drawing_by_keyboard(page, server):
-    opened(page, server, "&mode=draw")
+def test_drawing_by_keyboard(page, address):
+    opened(page, address, "&mode=draw")
     page.get_by_role("button", name="Clear").click()
     page.locator(".vae-draw .pg-canvas canvas").focus()
     page.keyboard.press("Space")
@@ -129,8 +137,8 @@ def test_drawing_by_keyboard(page, server):
     page.wait_for_function("pg.tab('vae').values.source === 'drawing'")
 
 
-def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
-    opened(page, server, "&mode=draw")
+def test_upload_and_a_file_that_is_no_picture(page, address, tmp_path):
+    opened(page, address, "&mode=draw")
     before = source(page, "recon")
     page_ = np.full((100, 100), 255, np.uint8)
     page_[15:85, 45:57] = 0
@@ -149,8 +157,8 @@ def test_upload_and_a_file_that_is_no_picture(page, server, tmp_path):
     assert not any("dGhpcyBpcyB0ZXh0" in drawing for drawing in kept)  # "this is text" in base64
 
 
-def test_samples_lead_to_sliders(page, server):
-    opened(page, server, "&mode=samples&model=vae-mnist")
+def test_samples_lead_to_sliders(page, address):
+    opened(page, address, "&mode=samples&model=vae-mnist")
     page.get_by_role("button", name="seed 10", exact=True).click()
     page.wait_for_function("pg.tab('vae').shown?.mode === 'sliders'")
     assert values(page)["seed"] == 10 and values(page)["start"] == "seed"
@@ -165,8 +173,8 @@ def test_samples_lead_to_sliders(page, server):
     page.wait_for_function("pg.tab('vae').values.k1 === 0")
 
 
-def test_the_walk_is_scrubbed_without_a_request(page, server):
-    opened(page, server, "&mode=between")
+def test_the_walk_is_scrubbed_without_a_request(page, address):
+    opened(page, address, "&mode=between")
     page.wait_for_function("document.querySelectorAll('.vae-between canvas').length === 3")
     asked = []
     page.on("request", lambda r: asked.append(r.url))
@@ -185,15 +193,15 @@ def test_the_walk_is_scrubbed_without_a_request(page, server):
     page.wait_for_function("pg.tab('vae').values.frame > 3")
 
 
-def test_another_corner(page, server):
-    opened(page, server, "&mode=between")
+def test_another_corner(page, address):
+    opened(page, address, "&mode=between")
     before = page.locator("[data-part=grid]").get_attribute("src")
     page.get_by_role("button", name="Corner D").click()
     changed(page, "grid", before)
 
 
-def test_faces_by_arithmetic(page, server):
-    opened(page, server)
+def test_faces_by_arithmetic(page, address):
+    opened(page, address)
     page.get_by_role("button", name="Surprises").click()
     page.wait_for_function("pg.tab('vae').shown?.mode === 'faces'", timeout=60_000)
     before = source(page, "after")
@@ -202,8 +210,8 @@ def test_faces_by_arithmetic(page, server):
     assert "+1.5 hat" in page.locator("#vae-stage .pg-sentence").inner_text()
 
 
-def test_only_the_controls_of_the_mode_are_there(page, server):
-    opened(page, server)
+def test_only_the_controls_of_the_mode_are_there(page, address):
+    opened(page, address)
     assert page.locator("#vae-x").is_visible() and not page.locator("#vae-temperature").is_visible()
     mode(page, "samples")
     assert page.locator("#vae-temperature").is_visible() and not page.locator("#vae-x").is_visible()
@@ -229,12 +237,12 @@ def test_a_phone_shows_everything_without_sideways_scrolling(make_browser_page, 
             assert stage.first.bounding_box()["width"] > 300, name
 
 
-def test_asking_for_a_crown(page, server):
+def test_asking_for_a_crown(page, address):
     """The pickers are folded away, there for the models that understand them, and part of the address."""
-    opened(page, server, "&mode=samples")
+    opened(page, address, "&mode=samples")
     asking = page.locator("#vae-group-ask-for")
     assert not asking.is_visible(), "a VAE of digits cannot be asked"
-    opened(page, server, "&mode=samples&model=cvae-faces")
+    opened(page, address, "&mode=samples&model=cvae-faces")
     asking.locator(".label-wrap").click()
     page.locator("#vae-ask_hat input").click()
     page.get_by_role("option", name="Crown", exact=True).click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from playground.models.classifier import Classifier, apart
 from playground.models.diffusion.network import Diffusion
@@ -70,7 +72,7 @@ class DiffusionLearner:
         if model.classes:
             dropped = batch.uniform(n) < 0.1
             labels["class_labels"] = torch.where(dropped, model.classes, batch.y)
-        with mixed(x0.device):
+        with mixed(x0.device), _attention(x0.device):
             v = model.unet(x_t.contiguous(memory_format=torch.channels_last), t, **labels).sample
         loss = F.mse_loss(v.float(), target)
         descend(self.optimizers["unet"], loss, model.unet)
@@ -167,6 +169,11 @@ class LatentLearner(DiffusionLearner):
         scheduler = diffusers.DDIMScheduler.from_config(self.model.schedule)
         unet = deepcopy(self.ema).half()
         diffusers.LDMPipeline(vqvae=self.coder, unet=unet, scheduler=scheduler).save_pretrained(folder)
+
+
+def _attention(device: torch.device) -> AbstractContextManager[None]:
+    """Attention as it is fastest: torch's fused kernel costs a fifth of the step in bfloat16 on a CPU."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, model: nn.Module) -> None:
