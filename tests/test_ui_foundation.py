@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import time
@@ -145,6 +146,13 @@ def test_saved_png_carries_its_recipe(stub):
     recipe = json.loads(image.text[render.RECIPE])
     assert recipe["tab"] == "stub" and recipe["state"] == STATE.check({"level": 1.0, "hue": "red"})
     assert image.format == "PNG" and min(image.size) >= 256 and image.getpixel((9, 9)) == (255, 0, 0)
+
+
+def test_what_a_page_is_made_of_holds_on_to_no_live_object(client):
+    """Gradio copies it for every page that is opened, and with an object all that hangs on it."""
+    for component in client.demo.config["components"]:
+        strange = {k: v for k, v in component["props"].items() if isinstance(v, functools.partial) or callable(v)}
+        assert not strange, component["props"].get("elem_id")
 
 
 def test_page_is_compressed_and_not_sniffed(address):

@@ -9,6 +9,7 @@ from tabs._ui.clock import Clock
 from tabs._ui.controls import ModelField, model_field, seed_field, suits
 from tabs._ui.guard import guard
 from tabs._ui.keep import Keeper
+from tabs._ui.markup import markup
 from tabs._ui.picture import read_picture
 from tabs._ui.plot import plot
 from tabs._ui.shell import Shell
@@ -27,6 +28,7 @@ __all__ = [
     "askable",
     "guard",
     "in_python",
+    "markup",
     "model_field",
     "plot",
     "read_picture",

@@ -13,6 +13,7 @@ import gradio as gr
 from playground import __version__
 from playground.engine import Engine, memory
 from tabs._ui.guard import guard
+from tabs._ui.markup import markup
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SHARED = ("pg.js", "pg-page.js", "pg-widgets.js")  # in this order; the tabs' own scripts follow
@@ -89,13 +90,7 @@ def header(engine: Engine) -> gr.HTML:
         return {"text": status(engine)}
 
     words = HEADER.replace("VERSION", html.escape(__version__)).replace("STATUS", html.escape(status(engine)))
-    return gr.HTML(
-        html_template=words,
-        js_on_load="pg.header(element, {server})",
-        server_functions=[guard(pg_status)],
-        elem_id="pg-header",
-        apply_default_css=False,
-    )
+    return markup(words, "pg.header(element, {server})", server_functions=[guard(pg_status)], elem_id="pg-header")
 
 
 def status(engine: Engine) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from tabs._ui.guard import PlaygroundError
+from tabs._ui.markup import markup
 
 
 def plot(tab: str, figure: Callable[[Mapping[str, Any]], Any]) -> None:
@@ -26,10 +27,6 @@ def plot(tab: str, figure: Callable[[Mapping[str, Any]], Any]) -> None:
 
     with gr.Column(elem_id=f"{tab}-plot-box", elem_classes="pg-plot-box"):
         shown = gr.Plot(None, show_label=False, elem_id=f"{tab}-plot")
-        teller = gr.HTML(
-            html_template="<span></span>",
-            js_on_load=f"pg[{json.dumps(tab + 'Plot')}] = request => trigger('plot', request);",
-            elem_classes="pg-teller",
-            apply_default_css=False,
-        )
+        script = f"pg[{json.dumps(tab + 'Plot')}] = request => trigger('plot', request);"
+        teller = markup("<span></span>", script, elem_classes="pg-teller")
     teller.plot(answer, None, shown, queue=False, show_progress="hidden")

@@ -21,6 +21,7 @@ from playground.api import PlaygroundError
 from playground.engine import Engine
 from tabs._ui import controls
 from tabs._ui.guard import explain, guard
+from tabs._ui.markup import markup
 from tabs._ui.state import KINDS, Shown, State
 
 Draw = Callable[[dict[str, Any]], Shown]
@@ -96,12 +97,8 @@ class Shell:
         """Number, dice and lock. A locked seed is kept by the dice, by R and by presets."""
         with gr.Row(elem_classes="pg-seed"):
             self.control("seed")
-            gr.HTML(
-                html_template=SEED_BUTTONS,
-                js_on_load=f"pg.tab({json.dumps(self.state.tab)}).seedButtons(element)",
-                elem_classes="pg-seed-buttons",
-                apply_default_css=False,
-            )
+            script = f"pg.tab({json.dumps(self.state.tab)}).seedButtons(element)"
+            markup(SEED_BUTTONS, script, elem_classes="pg-seed-buttons")
 
     @contextmanager
     def group(
@@ -124,12 +121,11 @@ class Shell:
                 yield
             names = [n for n in self.parts if n not in before]
             options = json.dumps({"names": names, "when": {k: list(v) for k, v in (when or {}).items()}})
-            gr.HTML(
-                html_template=f'<div class="pg-group-head"><h3>{"" if folded else html.escape(title)}</h3>'
+            markup(
+                f'<div class="pg-group-head"><h3>{"" if folded else html.escape(title)}</h3>'
                 f'<button type="button" class="pg-link" aria-label="Reset {html.escape(title)}">Reset</button></div>',
-                js_on_load=f"pg.tab({json.dumps(self.state.tab)}).group(element, {options})",
+                f"pg.tab({json.dumps(self.state.tab)}).group(element, {options})",
                 elem_classes="pg-group-bar",
-                apply_default_css=False,
             )
 
     # ------------------------------------------------------------------ wiring
@@ -138,14 +134,13 @@ class Shell:
         spec = self.state.spec() | {"runs": self.stream is not None}
         spec |= {"streams": self.stream is not None and self.follow}
         mount = f"pg.tab({json.dumps(self.state.tab)}).mount(element, {json.dumps(spec)}, SERVER);"
-        return gr.HTML(
+        return markup(
+            _escape(self._html()),
+            mount.replace("SERVER", EVENTS),
             {},
-            html_template=_escape(self._html()),
-            js_on_load=mount.replace("SERVER", EVENTS),
             server_functions=[*self._server(), *(guard(f) for f in self.functions)],
             elem_id=f"{self.state.tab}-stage",
             elem_classes="pg-stage",
-            apply_default_css=False,
         )
 
     def _html(self) -> str:

@@ -92,7 +92,7 @@ def groups(shell: ui.Shell) -> None:
     with shell.group("Points", when={"mode": ["laboratory"]}):
         shell.control("target")
     with gr.Column(elem_id="train-group-knobs", elem_classes="pg-group"):
-        gr.HTML(html_template=PANEL, js_on_load="pg.train.panel(element)", apply_default_css=False)
+        ui.markup(PANEL, "pg.train.panel(element)")
     ui.plot("train", partial(finished, desk_of(shell.engine)))
 
 
