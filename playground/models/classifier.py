@@ -119,29 +119,12 @@ def veiled(x: Tensor, noise: torch.Generator) -> Tensor:
     return x + (strength * torch.randn(x.shape, generator=noise)).to(x.device)
 
 
-def unread(reader: Classifier, x: Tensor, codes: Tensor, visible: Tensor, noise: torch.Generator) -> Tensor:
-    """Cross-entropy of what a classifier reads in drawn pictures and what they were to show.
-
-    The pictures are moved a little and veiled, so that no pattern will do that says nothing to the eye.
-
-    Args:
-        x: (N, C, H, W) in [0, 1]. codes: (N, A) positions of values. visible: bool (N, A), which of them count.
-
-    Returns:
-        The mean over pictures and attributes, nats.
-    """
-    with mixed(x.device):
-        heads = reader.classify(veiled(shifted(x, noise, by=2), noise))
-    each = [F.cross_entropy(head.float(), truth, reduction="none") for head, truth in zip(heads, codes.unbind(1))]
-    return (torch.stack(each, 1) * visible).mean()
-
-
 class ClassifierLearner:
     """Cross-entropy, summed over the attributes.
 
     Args:
         mirrored: half of the batches are shown in the mirror, where pictures are few and left and right mean little.
-        veil: pictures are shown under noise, so that others can learn from this classifier.
+        veil: every other picture is shown under noise, so that others can learn from this classifier.
     """
 
     def __init__(
@@ -158,7 +141,8 @@ class ClassifierLearner:
         if self.mirrored and torch.rand((), generator=batch.noise) < 0.5:
             x = x.flip(3)
         if self.veil:
-            x = veiled(x, batch.noise)
+            hidden = torch.rand(len(x), 1, 1, 1, generator=batch.noise).to(x.device) < 0.5
+            x = torch.where(hidden, veiled(x, batch.noise), x)
         x = x.to(memory_format=torch.channels_last)
         with mixed(x.device):
             logits = self.model.classify(x)

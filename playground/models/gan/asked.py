@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from playground.api import Frame
 from playground.models.attributes import Attributes
-from playground.models.classifier import Classifier, unread
+from playground.models.classifier import Classifier, shifted, veiled
 from playground.models.gan.learner import AVERAGED, GANLearner
 from playground.models.gan.network import GAN
+from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
 
@@ -131,8 +132,15 @@ class AttributeGANLearner(GANLearner):
         return torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).mean()
 
     def _read(self, fake: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
+        """Cross-entropy of the reader's guess, a mean over the attributes, of which such a face may hide some.
+
+        G's pictures are moved a little and veiled, so that no pattern will do that says nothing to the eye.
+        """
         codes = self.model.attributes.read(labels)
-        return unread(self.reader, (fake + 1) / 2, codes, self.model.attributes.visible(codes), noise)
+        with mixed(fake.device):
+            heads = self.reader.classify(veiled(shifted((fake + 1) / 2, noise, by=2), noise))
+        each = [F.cross_entropy(head.float(), truth, reduction="none") for head, truth in zip(heads, codes.unbind(1))]
+        return (torch.stack(each, 1) * self.model.attributes.visible(codes)).mean()
 
     def _remember_mean(self, w: Tensor, labels: Tensor) -> None:
         super()._remember_mean(w, None)
