@@ -73,8 +73,9 @@ def stroke(page, pad, *points):
 
 def test_opening_shows_a_run_that_can_be_watched(page, address):
     page.goto(f"{address}/?tab=diffusion&steps=25")
-    page.wait_for_function(f"window.pg?.tabs.diffusion?.last && {TAB}.last.step < {TAB}.last.total")
-    assert page.locator(".pg-progress").is_visible()
+    midway = f"window.pg?.tabs.diffusion?.last && {TAB}.last.step < {TAB}.last.total"
+    shown = "document.querySelector('.pg-progress').checkVisibility({ visibilityProperty: true })"
+    page.wait_for_function(f"{midway} && {shown}")  # asked at once, for the run may end between two questions
     settled(page)
     at(page, "result")
     assert "25 steps" in page.locator(".pg-sentence").inner_text()
