@@ -1,10 +1,12 @@
 """The comparison in a real browser: one test for each gesture, on two tiny models that answer at once."""
 
 import io
+import re
 import time
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from test_tab_compare import page_of, tiny_engine
 
 from playground.comparison import Comparison
@@ -67,8 +69,8 @@ def test_opens_with_a_picture_of_every_model(page, address):
     assert lanes(page).locator("h3").all_inner_texts() == ["The early one", "The late one"]
     for image in lanes(page).locator(".pg-sheet img").all():
         assert image.evaluate("i => i.complete && i.naturalWidth") == 56
-    assert "4 pictures from each of 2 models" in page.locator("#compare-stage .pg-sentence").inner_text()
-    assert lanes(page).first.locator(".cmp-cost").inner_text().endswith("1 call")
+    expect(page.locator("#compare-stage .pg-sentence")).to_contain_text("4 pictures from each of 2 models")
+    expect(lanes(page).first.locator(".cmp-cost")).to_have_text(re.compile("1 call$"))
 
 
 def test_a_column_is_switched_off_and_on_and_the_last_one_stays(page, address):
@@ -96,8 +98,8 @@ def test_a_class_is_asked_for(page, address):
     opened(page, address, "mode=class&tries=20")
     act(page, page.get_by_role("button", name="7", exact=True).click)
     assert value(page, "ask") == "digit=7"
-    assert "asked for a 7" in page.locator("#compare-stage .pg-sentence").inner_text()
-    assert "draws the classifier calls a 7" in lanes(page).first.locator(".cmp-note").inner_text()
+    expect(page.locator("#compare-stage .pg-sentence")).to_contain_text("asked for a 7")
+    expect(lanes(page).first.locator(".cmp-note")).to_contain_text("draws the classifier calls a 7")
 
 
 def test_the_walk_is_scrubbed_in_every_row_without_a_request(page, address):
@@ -130,7 +132,7 @@ def test_painting_hides_a_part_and_undo_brings_it_back(page, address):
 
     act(page, stroke)
     assert value(page, "damage") == "painted" and value(page, "mask").startswith("data:image/png")
-    assert "without the painted part" in page.locator("#compare-stage .pg-sentence").inner_text()
+    expect(page.locator("#compare-stage .pg-sentence")).to_contain_text("without the painted part")
     page.wait_for_function(f"{TAB}.at === 1")
     act(page, page.get_by_role("button", name="Undo").click)
     assert value(page, "damage") == "left" and page.evaluate(f"{TAB}.last.picture") == first
@@ -142,7 +144,7 @@ def test_an_uploaded_picture_is_repaired(page, address, tmp_path):
     file.write_bytes(a_picture())
     act(page, lambda: page.get_by_label("Upload a picture").set_input_files(file))
     assert value(page, "source") == "own"
-    assert page.locator("#compare-stage .pg-sentence").inner_text().startswith("Your picture without its left half")
+    expect(page.locator("#compare-stage .pg-sentence")).to_have_text(re.compile("^Your picture without its left half"))
 
 
 def test_something_that_is_no_picture_is_explained_and_loses_nothing(page, address, tmp_path):
@@ -159,12 +161,12 @@ def test_neighbours_stand_beside_the_samples(page, address):
     opened(page, address, "mode=neighbours&count=2")
     cells = lanes(page).first.locator(".pg-cells button")
     assert cells.count() == 4 and "away" in cells.nth(1).get_attribute("aria-label")
-    assert "A copy would be at 0" in page.locator("#compare-stage .pg-sentence").inner_text()
+    expect(page.locator("#compare-stage .pg-sentence")).to_contain_text("A copy would be at 0")
 
 
 def test_measuring_waits_for_the_start_and_fills_table_and_figure(page, address):
     opened(page, address, "mode=measure")
-    assert "64 pictures of each of 2 models will take" in page.locator("[data-part=estimate]").inner_text()
+    expect(page.locator("[data-part=estimate]")).to_contain_text("64 pictures of each of 2 models will take")
     cells = page.locator("[data-part=table] tbody td")
     assert set(cells.all_inner_texts()) == {"–"}
     act(page, page.get_by_role("button", name="Measure", exact=True).click)
@@ -208,7 +210,7 @@ def test_a_change_during_a_measurement_takes_the_start_back(page, address):
 def test_the_wall_fills_and_a_cell_opens_its_seed(page, address):
     opened(page, address, "mode=wall&rows=3")
     act(page, page.get_by_role("button", name="Fill the wall").click)
-    assert "3 of 3 seeds" in page.locator("#compare-stage .pg-sentence").inner_text()
+    expect(page.locator("#compare-stage .pg-sentence")).to_contain_text("3 of 3 seeds")
     act(page, page.get_by_role("button", name="The late one, seed 9").click)
     assert value(page, "mode") == "samples" and value(page, "seed") == 9 and lanes(page).count() == 2
 
@@ -241,9 +243,9 @@ def test_the_quiz_is_played_with_keys_and_keeps_its_tally(page, address):
     page.wait_for_url("**riddle=2*")
     page.reload()
     settled(page)
-    assert page.locator("[data-part=tally]").inner_text() == tally
+    expect(page.locator("[data-part=tally]")).to_have_text(tally)
     page.get_by_role("button", name="Start the tally again").click()
-    assert page.locator("[data-part=tally]").inner_text().startswith("No guess yet")
+    expect(page.locator("[data-part=tally]")).to_have_text(re.compile("^No guess yet"))
 
 
 def test_the_quiz_gives_nothing_away_before_the_guess(page, address):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tabs import diffusion
 from tabs.diffusion import shortcut
@@ -78,7 +80,7 @@ def test_opening_shows_a_run_that_can_be_watched(page, address):
     page.wait_for_function(f"{midway} && {shown}")  # asked at once, for the run may end between two questions
     settled(page)
     at(page, "result")
-    assert "25 steps" in page.locator(".pg-sentence").inner_text()
+    expect(page.locator(".pg-sentence")).to_contain_text("25 steps")
 
 
 def test_scrubbing_needs_no_request(page, address):
@@ -90,7 +92,8 @@ def test_scrubbing_needs_no_request(page, address):
     page.keyboard.press("Home")
     at(page, "step 1 / 4")
     assert all(canvas(page, lane=lane) != end[lane] for lane in range(3))
-    assert "99" in page.locator(".pg-sentence").inner_text() and "noise" in page.locator(".pg-sentence").inner_text()
+    expect(page.locator(".pg-sentence")).to_contain_text("99")
+    expect(page.locator(".pg-sentence")).to_contain_text("noise")
     page.keyboard.press("ArrowRight")
     at(page, "step 2 / 4")
     page.locator("[data-part=main] input[type=range]").focus()
@@ -171,7 +174,7 @@ def test_presets_lead_into_the_tab(page, address):
     settled(page, f"{TAB}.last.data.lanes?.[0].t.length === 3")
     page.get_by_role("button", name="One noise, two digits").click()
     settled(page, f"{TAB}.last.data.lanes?.length === 2")
-    assert page.locator(".pg-lesson").inner_text().startswith("Both lanes")
+    expect(page.locator(".pg-lesson")).to_have_text(re.compile("^Both lanes"))
 
 
 def test_stop_ends_a_run_within_a_step(page, address):
@@ -191,7 +194,7 @@ def test_the_forward_slider_drowns_the_picture_without_a_request(page, address):
     page.keyboard.press("End")
     at(page, "t = 999", "forward")
     assert canvas(page, "forward") != before and values(page, "t") == 999
-    assert "1.00 × noise" in page.locator("[data-part=forward]").inner_text()
+    expect(page.locator("[data-part=forward]")).to_contain_text("1.00 × noise")
     assert not made
     page.wait_for_url("**t=999*")
 
@@ -212,7 +215,7 @@ def test_any_picture_can_be_drowned(page, address, tmp_path):
 def test_a_row_of_the_scheduler_sheet_is_gone_on_with(page, address):
     opened(page, address, 2, mode="schedulers", guidance=2)
     assert page.locator(".dif-table tbody tr").count() == 10
-    assert page.locator(".dif-table tbody tr", has_text="Heun").locator("td").nth(1).inner_text() == "6"
+    expect(page.locator(".dif-table tbody tr", has_text="Heun").locator("td").nth(1)).to_have_text("6")
     page.get_by_role("button", name="UniPC").click()
     settled(page, f"{TAB}.last.data.lanes?.[0].settings.scheduler === 'UniPC'")
     assert values(page, "mode") == "denoise"
@@ -314,14 +317,14 @@ def test_the_student_is_there_while_its_teacher_is_on_its_way(page, address):
 
 def test_a_model_without_a_student_gives_way_and_says_so(page, address, short_teacher):
     opened(page, address, mode="shortcut", model="diffusion-emoji")
-    assert "Diffusion of emoji has no student" in page.locator(".pg-sentence").inner_text()
+    expect(page.locator(".pg-sentence")).to_contain_text("Diffusion of emoji has no student")
     assert values(page, "model") == "diffusion-faces"
 
 
 def test_a_model_without_classes_says_so(page, address):
     opened(page, address, model="diffusion-faces")
     page.locator("#diffusion-label").get_by_text("taught no classes").wait_for()
-    assert "16×16×4" in page.locator(".pg-sentence").inner_text()
+    expect(page.locator(".pg-sentence")).to_contain_text("16×16×4")
 
 
 def test_a_phone_needs_no_sideways_scrolling(make_browser_page, address, short_teacher):

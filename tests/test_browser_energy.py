@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 MODES = ("landscape", "rbm", "repair", "dream", "hopfield", "learn")
@@ -68,7 +71,7 @@ def test_walkers_play_by_themselves_and_are_scrubbed_without_a_request(page, add
     page.keyboard.press("Space")
     page.wait_for_function(f"{now} > 3")
     assert not [url for url in asked if "component_server" in url]
-    assert "of the time was spent in the wrong part" in page.locator("[data-part=shares-note]").inner_text()
+    expect(page.locator("[data-part=shares-note]")).to_contain_text("of the time was spent in the wrong part")
 
 
 def test_a_walker_is_dropped_dragged_and_taken_back(page, address):
@@ -76,7 +79,7 @@ def test_a_walker_is_dropped_dragged_and_taken_back(page, address):
     pad = page.locator(".en-land .pg-pad")
     drag(page, pad, [(0.5, 0.5), (0.25, 0.25)])
     page.wait_for_function("pg.tab('energy').shown.points === '-2,2' && pg.tab('energy').last.data.shape[1] === 9")
-    assert "Your walker" in page.locator("[data-part=trace-title]").inner_text()
+    expect(page.locator("[data-part=trace-title]")).to_contain_text("Your walker")
     pad.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -110,7 +113,7 @@ def test_particles_run_and_held_pixels_are_kept(page, address):
     opened(page, address, "&mode=rbm")
     now = at(page, "rbm-player")
     page.wait_for_function(f"{now} > 12")
-    assert page.locator("[data-part=units-note]").inner_text().startswith(("1", "2", "3", "4", "0", "5"))
+    expect(page.locator("[data-part=units-note]")).to_have_text(re.compile("^[0-5]"))
     drag(page, page.locator("[data-part=clamp] .en-over"), [(0.3, 0.2), (0.7, 0.2)])
     page.wait_for_function("pg.tab('energy').values.clamp.length > 200")
     page.wait_for_function(
@@ -139,7 +142,7 @@ def test_painted_damage_is_repaired_in_every_lane(page, address):
     assert lanes >= 1 and "cut out, mended by" in sentence(page)
     page.get_by_role("slider", name="Step of the repair").focus()
     page.keyboard.press("Home")
-    assert page.locator("[data-part=repair] .pg-count").inner_text() == "damaged"
+    expect(page.locator("[data-part=repair] .pg-count")).to_have_text("damaged")
 
 
 def test_a_drawing_is_remembered_and_recalled(page, address):

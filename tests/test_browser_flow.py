@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from tabs.flow.desk import desk_of
 from tabs.flow.state import MODES
@@ -67,12 +70,13 @@ def test_the_plane_is_scrubbed_without_a_request(page, address, here):
     slider.focus()
     page.keyboard.press("Home")
     first = travelled(page)
-    assert values(page)["at"] == 0 and part(page, "count").inner_text() == "noise"
+    assert values(page)["at"] == 0
+    expect(part(page, "count")).to_have_text("noise")
     page.keyboard.press("ArrowRight")
-    assert part(page, "count").inner_text().startswith("layer 1 of")
+    expect(part(page, "count")).to_have_text(re.compile("^layer 1 of"))
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
-    assert part(page, "count").inner_text().startswith("layer 1 of")
+    expect(part(page, "count")).to_have_text(re.compile("^layer 1 of"))
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
     assert 0.4 < values(page)["at"] < 0.6
@@ -141,7 +145,7 @@ def test_a_drawing_is_weighed(page, address, here):
     page.keyboard.press("Space")
     page.wait_for_function("pg.tab('flow').shown.source === 'drawing' && pg.tab('flow').values.drawing.length < 4000")
     assert part(page, "z").get_attribute("src") != before
-    assert "Your picture" in page.locator("#flow-stage .pg-sentence").inner_text()
+    expect(page.locator("#flow-stage .pg-sentence")).to_contain_text("Your picture")
     assert page.locator(".flow-score").count() >= 1
 
 
@@ -182,7 +186,7 @@ def test_dots_are_read_out(page, address, here):
     page.wait_for_function("document.querySelector('.flow-close p').textContent.startsWith('plain, 1 of 3')")
     page.locator(".flow-panels").focus()
     page.keyboard.press("ArrowUp")
-    assert words.inner_text().startswith("inverted digits")
+    expect(words).to_have_text(re.compile("^inverted digits"))
     page.keyboard.press("ArrowRight")
     page.locator(".flow-panels canvas").first.hover(position={"x": 120, "y": 30})
     page.wait_for_function("!document.querySelector('.flow-close p').textContent.startsWith('inverted')")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 MODES = ("walk", "mix", "directions", "verdict", "project", "diversity")
@@ -61,7 +62,7 @@ def cells(page, part: str):
 def test_a_face_stands_there_at_once(page, address):
     opened(page, address, "")
     assert source(page, "out").startswith("data:image/jpeg") and values(page)["mode"] == "walk"
-    assert "ms · gan-faces" in page.locator("#gan-stage .pg-facts").inner_text()
+    expect(page.locator("#gan-stage .pg-facts")).to_contain_text("ms · gan-faces")
 
 
 def test_dragging_the_picture_walks_between_seeds(page, address):
@@ -169,7 +170,7 @@ def test_attributes_fit_the_data_and_are_tried(page, address):
     opened(page, address, "&model=gan-mnist&mode=directions")
     assert page.locator("#gan-digit_trait").is_visible() and not page.locator("#gan-face_trait").is_visible()
     page.wait_for_function("document.querySelectorAll('[data-part=dose] li').length === 5", timeout=PATIENT)
-    assert "fresh seeds" in page.locator("[data-part=dose-note]").inner_text()
+    expect(page.locator("[data-part=dose-note]")).to_contain_text("fresh seeds")
     before = source(page, "after")
     page.locator("#gan-strength input[type=number]").fill("3")
     changed(page, "after", before)
@@ -195,7 +196,7 @@ def test_the_verdict_on_a_drawing(page, address):
     draw_a_one(page)
     answered(page, "v.source === 'drawing'")
     page.wait_for_function(f"document.querySelector('[data-part=scale]').toDataURL() !== {line!r}")
-    assert "says the discriminator" in page.locator("[data-part=words]").inner_text()
+    expect(page.locator("[data-part=words]")).to_contain_text("says the discriminator")
     assert sentence(page).startswith("Your picture")
 
 
@@ -250,7 +251,8 @@ def test_upload_and_a_file_that_is_no_picture(page, address, tmp_path):
     chooser = page.locator(".gan-own input[type=file]")
     chooser.set_input_files(bad)
     page.locator("#gan-stage .pg-error").wait_for()
-    assert "not a picture" in page.locator("#gan-stage .pg-error").inner_text() and values(page)["source"] == "test"
+    expect(page.locator("#gan-stage .pg-error")).to_contain_text("not a picture")
+    assert values(page)["source"] == "test"
     page_of = Image.new("L", (400, 300), 255)
     page_of.paste(0, (180, 40, 220, 260))
     page_of.save(tmp_path / "one.png")

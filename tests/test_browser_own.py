@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -44,7 +45,7 @@ def test_a_new_model_joins_the_list_and_can_be_chosen(page, server, own):
     page.locator("#vae-model input").click()
     page.locator("#vae-model [role=option]").nth(len(before)).click()
     page.wait_for_function(f"pg.tab('vae').shown?.model === '{own.name}'")
-    assert own.name in page.locator("#vae-stage .pg-facts").inner_text()
+    expect(page.locator("#vae-stage .pg-facts")).to_contain_text(own.name)
     page.wait_for_function(f"document.querySelector('#vae-stage .pg-address').value.includes('{own.name}')")
 
 

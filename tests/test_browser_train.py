@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from playwright.sync_api import expect
 
 from tabs.train import lab_spray
 
@@ -57,7 +58,7 @@ def test_it_plays_pauses_and_its_link_brings_the_same_picture_back(page, make_br
     page.wait_for_function(f"{CLOCK} >= 40")
     assert drawn(page) != before
     clock = paused(page)
-    assert f"VAE after {clock} updates" in page.locator("#train-stage .pg-sentence").inner_text()
+    expect(page.locator("#train-stage .pg-sentence")).to_contain_text(f"VAE after {clock} updates")
     page.wait_for_function(f"location.search.includes('updates={clock}')")
     other = make_browser_page()
     other.goto(page.url)
@@ -103,7 +104,7 @@ def test_looking_back_needs_no_request_and_it_goes_on_from_there(page, address):
     scrub.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert page.locator("[data-part=clock]").inner_text() == f"update 5 of {clock}"
+    expect(page.locator("[data-part=clock]")).to_have_text(f"update 5 of {clock}")
     assert drawn(page) != last and not [url for url in asked if "component_server" in url]
     press(page, "Back to now")
     assert drawn(page) == last
@@ -121,7 +122,8 @@ def test_slow_motion_names_the_parts(page, address):
     press(page, "One step")
     caption = page.locator(".tr-lane figcaption")
     page.wait_for_function("document.querySelector('.tr-lane figcaption').textContent.startsWith('discriminator:')")
-    assert "tell them apart" in caption.inner_text() and "Circles: fakes" in caption.inner_text()
+    expect(caption).to_contain_text("tell them apart")
+    expect(caption).to_contain_text("Circles: fakes")
     press(page, "One step")
     page.wait_for_function("document.querySelector('.tr-lane figcaption').textContent.startsWith('generator:')")
     settled(page, "1")
@@ -142,7 +144,7 @@ def test_an_explosion_is_explained_over_the_picture_and_cured(page, address):
     press(page, "Cure: a learning rate 500 times smaller")
     alarm.wait_for(state="hidden")
     page.wait_for_function(f"{CLOCK} >= 20")
-    assert "smaller steps go downhill" in page.locator("#train-stage .pg-lesson").inner_text()
+    expect(page.locator("#train-stage .pg-lesson")).to_contain_text("smaller steps go downhill")
     paused(page)
     assert page.evaluate(f"{TAB}.values.edits") == "0:1.lr=0.002"
 
@@ -186,11 +188,11 @@ def test_learners_join_leave_and_never_are_more_than_four(page, address):
     chips.get_by_role("button", name="Diffusion").click(force=True)  # it is greyed and says why
     sentence = page.locator("#train-stage .pg-sentence")
     page.evaluate(f"{TAB}.say('A lane has caught up.')")  # as a late answer does
-    assert "Four lanes are the most" in sentence.inner_text()
+    expect(sentence).to_contain_text("Four lanes are the most")
     assert page.locator(".tr-lane canvas").count() == 4
     page.wait_for_function(f"{TAB}.shown.learners === 'autoencoder,realnvp,vae,autoregressive'")
     sentence.click()  # the next gesture: what was said meanwhile is said now
-    assert "Four lanes are the most" not in sentence.inner_text()
+    expect(sentence).not_to_contain_text("Four lanes are the most")
 
 
 def test_points_are_sprayed_and_learned(page, address):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 QUICK = "&mode=pictures&pic_pictures=64"
@@ -45,7 +46,7 @@ def train(page, until: str):
 
 def test_a_training_runs_to_its_end_and_its_film_is_scrubbed_without_a_request(page, address):
     opened(page, address, QUICK + "&pic_updates=60")
-    assert "what it will see" in page.locator("[data-part=pic-when]").inner_text()
+    expect(page.locator("[data-part=pic-when]")).to_contain_text("what it will see")
     train(page, f"{STANDS}.includes('over') && {FRAMES} >= 2")
     page.locator("[data-part=pic-ends]").wait_for()
     page.locator("[data-part=pic-near]").wait_for()
@@ -53,14 +54,14 @@ def test_a_training_runs_to_its_end_and_its_film_is_scrubbed_without_a_request(p
     page.on("request", lambda r: asked.append(r.url))
     page.get_by_role("slider", name="Picture of the film").focus()
     page.keyboard.press("Home")
-    assert page.locator("[data-part=pic-when]").inner_text() == "after 0 updates"
+    expect(page.locator("[data-part=pic-when]")).to_have_text("after 0 updates")
     page.keyboard.press("ArrowRight")
-    assert page.locator("[data-part=pic-when]").inner_text() != "after 0 updates"
+    expect(page.locator("[data-part=pic-when]")).not_to_have_text("after 0 updates")
     page.locator("[data-part=pic-strip] button").last.click()
-    assert page.locator("[data-part=pic-when]").inner_text() == "after 60 updates"
+    expect(page.locator("[data-part=pic-when]")).to_have_text("after 60 updates")
     assert not [url for url in asked if "component_server" in url]
     page.wait_for_function("pg.own.names().length === 1")
-    assert "own-" in page.locator("[data-part=pic-model]").inner_text()
+    expect(page.locator("[data-part=pic-model]")).to_contain_text("own-")
 
 
 def test_the_page_is_closed_and_the_link_finds_the_training_again(make_browser_page, address):
@@ -94,7 +95,7 @@ def test_a_plan_that_is_changed_is_another_training(page, address):
     page.locator("#train-pic_updates input[type=number]").press("Tab")
     page.wait_for_function("!pg.tab('train').values.job")
     page.get_by_role("button", name="Train", exact=True).wait_for()
-    assert "Press Train" in page.locator("#train-stage .pg-sentence").inner_text()
+    expect(page.locator("#train-stage .pg-sentence")).to_contain_text("Press Train")
     page.get_by_role("button", name="Show it").click()  # the one before is kept
     page.wait_for_function("pg.tab('train').values.job && pg.tab('train').values.pic_updates === 40")
     page.wait_for_function(f"{STANDS}.includes('over')")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -43,8 +46,8 @@ def changed(page, part: str, before: str):
 def test_a_picture_stands_there_at_once(page, address):
     opened(page, address)
     assert source(page, "out").startswith("data:image/jpeg")
-    assert page.locator("#vae-stage .pg-sentence").inner_text().startswith("The picture decoded at")
-    assert "ms · vae-mnist-2d" in page.locator("#vae-stage .pg-facts").inner_text()
+    expect(page.locator("#vae-stage .pg-sentence")).to_have_text(re.compile("^The picture decoded at"))
+    expect(page.locator("#vae-stage .pg-facts")).to_contain_text("ms · vae-mnist-2d")
 
 
 def test_dragging_the_map_decodes_live(page, address):
@@ -207,7 +210,7 @@ def test_faces_by_arithmetic(page, address):
     before = source(page, "after")
     page.locator("#vae-hat input[type=number]").fill("1.5")
     changed(page, "after", before)
-    assert "+1.5 hat" in page.locator("#vae-stage .pg-sentence").inner_text()
+    expect(page.locator("#vae-stage .pg-sentence")).to_contain_text("+1.5 hat")
 
 
 def test_only_the_controls_of_the_mode_are_there(page, address):
