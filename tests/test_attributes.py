@@ -28,6 +28,7 @@ def networks():
     """One of each kind, small and untrained."""
     torch.manual_seed(0)
     vae = ConditionalVAE((3, 16, 16), **SMALL, free=2, encoder=(8, 16), decoder=(8, 16), features=16)
+    torch.manual_seed(0)
     gan = AttributeGAN((3, 16, 16), (16, 8), (16, 8), 8, True, **SMALL)
     return {"vae": vae.eval(), "gan": gan.eval()}
 
@@ -145,7 +146,7 @@ def test_the_vae_learns_what_it_is_told():
         losses = learner.step(batch(24, 24 * i))
     dark, light = (last(learner.ema.sample([1, 2, 3], nose=nose)).images.mean() for nose in ("long", "wide"))
     assert float(dark) < 0.3 and float(light) > 0.7
-    assert losses["error"] < 0.15 and losses["reading"] < 1.6, "it reads the nose; the hat cannot be seen (log 3)"
+    assert losses["error"] < 0.05 and losses["reading"] < 1.6, "it reads the nose; the hat cannot be seen (log 3)"
 
 
 def reader():
@@ -170,7 +171,7 @@ def test_the_generator_learns_from_a_reader_that_stays_as_it_is():
     )
     learner.CLEAR, learner.READ = 0.0, 10.0
     before = {name: weight.clone() for name, weight in seer.state_dict().items()}
-    course = [learner.step(batch(24, 24 * i))["unread"] for i in range(60)]
+    course = [learner.step(batch(24, 24 * i))["unread"] for i in range(120)]  # from some seeds it begins after ninety
     assert sum(course[-5:]) < 0.7 * sum(course[:5]), "it is read rightly more and more: the nose, which can be seen"
     assert all(torch.equal(weight, before[name]) for name, weight in seer.state_dict().items())
     assert not any(p.requires_grad for p in seer.parameters())
@@ -267,6 +268,39 @@ def test_a_veil_is_noise_of_each_pictures_own_strength():
     assert float(strengths.max()) < VEIL * 1.1 and float(strengths.min()) < 0.1 * VEIL
     assert float(strengths.mean()) == pytest.approx(VEIL / 2, rel=0.1) and abs(float(noise.mean())) < 0.01
     assert torch.equal(noise, veiled(x, torch.Generator().manual_seed(0)) - x)
+
+
+def test_layers_go_where_they_are_told_and_the_last_stays():
+    from playground.models.vae.conditional import Decoder
+
+    decoder = Decoder((3, 16, 16), 2, 5, (16, 8), layers=3)
+    ink = torch.randn(2, 3 * 4, 16, 16)
+    told = torch.zeros(2, 2, 2, 64)  # picture, layer, right and down, places
+    torch.testing.assert_close(decoder.placed(ink, told.flatten(1)), ink)
+    told[:, 0, 0] = 2 * 3 / 16  # the first layer takes its ink from three pixels to the right,
+    told[:, 1, 1] = 2 * 1 / 16  # the second from one below, each beyond the edge from the edge
+    first, second, still = decoder.placed(ink, told.flatten(1)).chunk(3, 1)
+    torch.testing.assert_close(first[..., :13], ink[:, :4, :, 3:])
+    torch.testing.assert_close(first[..., 13:], ink[:, :4, :, 15:].expand(-1, -1, -1, 3))
+    torch.testing.assert_close(second[:, :, :15], ink[:, 4:8, 1:])
+    assert torch.equal(still, ink[:, 8:])
+    astray = decoder.placed(ink.requires_grad_(), torch.full_like(told, torch.nan).flatten(1))
+    astray.sum().backward()  # torch's own sampling ends the process here
+
+
+def test_a_code_moves_what_the_attributes_draw():
+    torch.manual_seed(0)
+    net = networks()["vae"]
+    moves = net.decoder.moves(torch.zeros(1, net.latent_size)).detach()
+    with torch.no_grad():
+        net.decoder.shifts.bias.copy_(0.2 - net.decoder.shifts(moves)[0])
+    drawn = []
+    net.decoder.join.register_forward_pre_hook(lambda _, given: drawn.append(given[0]))
+    y = net.attributes.write(torch.zeros(2, 3, dtype=torch.int64))
+    with torch.no_grad():
+        net.decoder(torch.tensor([[0.0, 0.0], [3.0, -3.0]]), y)
+    (one, other) = drawn[0]
+    assert not torch.equal(one[:-4], other[:-4]) and torch.equal(one[-4:], other[-4:])
 
 
 def test_a_checkpoint_may_have_a_temperature_of_its_own():

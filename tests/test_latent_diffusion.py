@@ -5,9 +5,10 @@ from copy import deepcopy
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from playground.models.classifier import Classifier, apart
-from playground.models.diffusion import Diffusion, LatentLearner, autoencoder, schedule, unet
+from playground.models.classifier import Classifier, apart, doubtful
+from playground.models.diffusion import Diffusion, DiffusionLearner, LatentLearner, autoencoder, schedule, unet
 from playground.training.recipe import Batch
 
 CPU = torch.device("cpu")
@@ -34,7 +35,7 @@ def batch(done, step=0):
     x = torch.zeros(8, 3, 16, 16)
     x[:4, :, :8] = 1.0
     x[4:, :, :, 8:] = 1.0
-    return Batch(x, torch.zeros(8, dtype=torch.int64), torch.Generator().manual_seed(step), 8 * step, done)
+    return Batch(x, torch.zeros(8, 1, dtype=torch.int64), torch.Generator().manual_seed(step), 8 * step, done)
 
 
 def moved(before, module):
@@ -78,6 +79,48 @@ def test_its_gradient_reaches_what_was_made_only():
     x, y = (torch.rand(4, 3, 16, 16).requires_grad_() for _ in range(2))
     apart(reader(), x, y).backward()
     assert x.grad is None and float(y.grad.abs().sum()) > 0
+
+
+def test_doubt_lies_where_the_answer_hangs_on_the_picture():
+    seer = Classifier((3, 16, 16), (("side", ("top", "right")),), (8,), 1)
+    seer.trunk = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
+    with torch.no_grad():
+        seer.trunk[-1].weight.zero_()[0].reshape(3, 16, 16)[:, 4, 9] = 1.0  # it looks at one place
+    x = torch.rand(4, 3, 16, 16).requires_grad_()
+    doubt = doubtful(seer, x, torch.tensor([[0], [1], [0], [1]]))
+    assert doubt.shape == (4, 1, 16, 16) and not doubt.requires_grad and x.grad is None
+    torch.testing.assert_close(doubt.mean((1, 2, 3)), torch.ones(4))
+    around = torch.zeros(16, 16)
+    around[3:6, 8:11] = 256 / 9  # all of it, spread over the place and its neighbours
+    torch.testing.assert_close(doubt[:, 0], around.expand(4, -1, -1))
+
+
+def test_levels_are_drawn_as_told(learner):
+    u = (torch.arange(20_000) + 0.5) / 20_000
+    plain = DiffusionLearner(learner.model, CPU, 1e-3)
+    assert torch.equal(plain._level(u).bincount(minlength=1000), torch.full((1000,), 20))
+    t = learner._level(u)
+    bar = learner.model.alpha_bar[t]
+    ratio = 0.5 * ((1 - bar) / bar).log()
+    inner = ratio[(u > 0.1) & (u < 0.9)]  # within them the thousand levels are dense, and have no end
+    told = torch.distributions.Normal(*learner.LEVELS).icdf(u[(u > 0.1) & (u < 0.9)])
+    torch.testing.assert_close(inner, told, rtol=0, atol=0.06)
+    assert int(t.min()) == 0 and int(t.max()) < 1000
+
+
+def test_the_polish_takes_codes_as_the_u_net_leaves_them(learner):
+    learner.register.spread.fill_(3.0)
+    z = 3 * torch.randn(8, 4, 4, 4, requires_grad=True)
+    learner.LAST = 1  # the lowest level alone: hardly any noise, and nothing to guess
+    near = learner._denoised(z, batch(0.95))
+    assert not near.requires_grad and 0 < float((near - z).detach().abs().max()) < 0.3
+    learner.LAST = 1000
+    assert float((learner._denoised(z, batch(0.95)) - z).detach().abs().max()) > 1
+    codes = []
+    learner.coder.decoder.register_forward_pre_hook(lambda _, given: codes.append(given[0]))
+    learner._denoised = lambda z, batch: torch.full_like(z, 7.0)
+    learner.step(batch(0.95))
+    assert float(codes[0].float().std()) == 0 and float(codes[0].mean()) == 7
 
 
 def test_a_folder_with_other_weights_is_refused(tmp_path, learner):

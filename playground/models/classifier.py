@@ -102,6 +102,20 @@ def apart(reader: Classifier, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([gap.square().sum(1).mean() for gap in gaps]).sum()
 
 
+def doubtful(reader: Classifier, x: Tensor, labels: Tensor) -> Tensor:
+    """Where a classifier's doubt about pictures lies: (N, C, H, W) in [0, 1], labels (N, A) → (N, 1, H, W), mean 1.
+
+    The size of the gradient of −log p(labels|x) in each pixel, over 3×3 of them (Simonyan, Vedaldi and Zisserman,
+    "Deep inside convolutional networks", 2013). What it is sure of has no gradient, so the places are those of what a
+    picture shows badly. No gradient reaches x: it says where to look, not what to draw.
+    """
+    x = x.detach().requires_grad_()
+    losses = [F.cross_entropy(logits.float(), truth) for logits, truth in zip(reader.classify(x), labels.unbind(1))]
+    (slope,) = torch.autograd.grad(torch.stack(losses).sum(), x)
+    size = F.avg_pool2d(slope.float().abs().sum(1, keepdim=True), 3, 1, 1)
+    return size / size.mean((1, 2, 3), keepdim=True).clamp(min=1e-12)
+
+
 def shifted(x: Tensor, noise: torch.Generator, by: int) -> Tensor:
     """Each batch moved by up to ±by pixels, the border repeated: cheap augmentation."""
     dx, dy = torch.randint(-by, by + 1, (2,), generator=noise).tolist()

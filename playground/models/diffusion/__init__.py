@@ -86,7 +86,7 @@ def _mnist_learner(device: torch.device) -> DiffusionLearner:
 
 
 def _faces_learner(device: torch.device) -> LatentLearner:
-    coder = autoencoder((32, 32, 64), codes=4, down=(1, 2), up=(2, 2))
+    coder = autoencoder((32, 32, 64), codes=4, down=(1, 2), up=(3, 4))
     net = unet(16, 4, (64, 96, 128), (False, True, True), classes=0)
     return LatentLearner(Diffusion(net, schedule(pixels=False), coder), device, 8e-4, shipped("reader-faces"))
 

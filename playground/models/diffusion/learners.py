@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.models.classifier import Classifier, apart
+from playground.models.classifier import Classifier, apart, doubtful
 from playground.models.diffusion.network import Diffusion
 from playground.training.ema import average
 from playground.training.precision import mixed
@@ -43,9 +43,19 @@ def unet(size: int, channels: int, widths: Sequence[int], attention: Sequence[bo
 
 
 class DiffusionLearner:
-    """‖v − v̂‖² at a uniform t; one class label in ten is dropped so that guidance has something to compare with."""
+    """‖v − v̂‖² at a drawn t; one class label in ten is dropped so that guidance has something to compare with.
 
-    def __init__(self, model: Diffusion, device: torch.device, lr: float, decay: float = 0.9995) -> None:
+    Args:
+        model, device, lr: what is trained, where, and Adam's rate. decay: of the weights' average.
+        levels: mean and deviation of ln(σ_t / α_t), normal over the pictures (Karras et al., "Elucidating the design
+            space of diffusion-based generative models", 2022): which noise is seen most. None: t is uniform.
+    """
+
+    def __init__(
+        self, model: Diffusion, device: torch.device, lr: float, decay: float = 0.9995,
+        levels: tuple[float, float] | None = None,
+    ) -> None:  # fmt: skip
+        self.levels = levels
         self.model = model.to(device, memory_format=torch.channels_last)
         self.ema = deepcopy(model.unet).requires_grad_(False)
         self.decay = decay
@@ -61,9 +71,8 @@ class DiffusionLearner:
     def denoising_step(self, x0: Tensor, batch: Batch) -> dict[str, float]:
         """One step on latents x0 (N, C, h, w)."""
         model, n = self.model, len(x0)
-        # stratified t: one per n-th of the range, so that every batch sees all noise levels
-        u = (torch.arange(n, device=x0.device) + batch.uniform(n)) / n
-        t = (u * len(model.alpha_bar)).long()
+        # stratified: one per n-th of the range, so that every batch sees all noise levels
+        t = self._level((torch.arange(n, device=x0.device) + batch.uniform(n)) / n)
         bar = model.alpha_bar[t].reshape(-1, 1, 1, 1)
         eps = batch.normal(*x0.shape)
         x_t = bar.sqrt() * x0 + (1 - bar).sqrt() * eps
@@ -78,6 +87,15 @@ class DiffusionLearner:
         descend(self.optimizers["unet"], loss, model.unet)
         average(self.ema, model.unet, self.decay, batch.seen)
         return {"loss": loss.item()}
+
+    def _level(self, u: Tensor) -> Tensor:
+        """Quantiles u in [0, 1) of the levels drawn, (N,) → t, int64 (N,)."""
+        bar = self.model.alpha_bar
+        if self.levels is None:
+            return (u * len(bar)).long()
+        mean, deviation = self.levels
+        ratio = mean + deviation * torch.special.ndtri(u)  # ln(σ/α), which rises with t
+        return torch.searchsorted(0.5 * ((1 - bar) / bar).log(), ratio).clamp(max=len(bar) - 1)
 
     def save(self, folder: Path) -> None:
         """A `DDIMPipeline` folder with the averaged weights."""
@@ -112,15 +130,18 @@ class LatentLearner(DiffusionLearner):
     (and is not the one that examines the pictures later): what it sees shall survive.
 
     `CODING` and `POLISH` are where in the run the first stage ends and the last begins. The last leaves the encoder
-    as it is, so the code the U-Net has learned keeps its meaning.
+    as it is, so the code the U-Net has learned keeps its meaning, and shows the decoder codes as the U-Net makes them.
     """
 
     CODING, POLISH = 0.28, 0.9
     RATE = 2e-3  # of the autoencoder
     SEEN = 0.1  # weight of what the reader sees, beside that of pixels
+    BLUR = 0.4  # of the code's spread: the most noise that the decoder has to forgive
+    LAST = 200  # the levels below, where the polish takes its codes from
+    LEVELS = (-0.2, 1.3)  # above, only the outline is decided, soon learned; below, the decoder forgives
 
     def __init__(self, model: Diffusion, device: torch.device, lr: float, reader: Classifier) -> None:
-        super().__init__(model, device, lr)
+        super().__init__(model, device, lr, levels=self.LEVELS)
         self.reader = reader.to(device).eval().requires_grad_(False)
         self.coder, self.lr = model.autoencoder, lr
         self.register = nn.Module()  # the code's spread, kept with the state so that a resumed run has it
@@ -135,26 +156,44 @@ class LatentLearner(DiffusionLearner):
         if batch.done >= self.POLISH:
             self.coder.encoder.requires_grad_(False)
             self._slow(self.optimizers["coder"], self.RATE / 2, (batch.done - self.POLISH) / (1 - self.POLISH))
-            return self.coding_step(batch)
+            return self.coding_step(batch, done=True)
         self._slow(self.optimizers["unet"], self.lr, (batch.done - self.CODING) / (self.POLISH - self.CODING))
         with torch.no_grad(), mixed(batch.x.device):
             code = self.coder.encode(2 * batch.x - 1).latent.float() / self.register.spread
         return self.denoising_step(code, batch)
 
-    def coding_step(self, batch: Batch) -> dict[str, float]:
+    def coding_step(self, batch: Batch, done: bool = False) -> dict[str, float]:
         """|x − y| and how differently the reader sees them, where y = D(E(x) + noise).
 
-        The noise makes the decoder forgiving, the small pull keeps the code near zero.
+        The noise makes the decoder forgiving, and whatever shall survive it has to fill much of the code: a nose that
+        is a whisper there would be drowned until the last steps of denoising. The small pull keeps the code near zero.
+        Half the weight of a pixel is the reader's doubt.
         """
         x = (2 * batch.x - 1).contiguous(memory_format=torch.channels_last)
         with mixed(x.device):
             z = self.coder.encode(x).latent
-            y = self.coder.decode(z + 0.05 * batch.normal(*z.shape)).sample
+            y = self.coder.decode(self._denoised(z, batch) if done else self._noised(z, batch)).sample
             seen = apart(self.reader, batch.x, (y + 1) / 2)
-        z, pixels = z.float(), (y.float() - x).abs().mean()
+            care = doubtful(self.reader, (y + 1) / 2, batch.y)
+        z, gap = z.float(), (y.float() - x).abs()
+        pixels = (0.5 + 0.5 * care).mul(gap).mean()
         descend(self.optimizers["coder"], pixels + self.SEEN * seen + 1e-3 * z.square().mean(), self.coder)
         self.register.spread.lerp_(z.detach().std(), 0.02)
-        return {"pixels": pixels.item(), "seen": seen.item()}
+        return {"pixels": gap.mean().item(), "seen": seen.item()}
+
+    def _noised(self, z: Tensor, batch: Batch) -> Tensor:
+        """Codes under noise, of each picture's own strength."""
+        strength = self.BLUR * self.register.spread * batch.uniform(len(z)).reshape(-1, 1, 1, 1)
+        return z + strength * batch.normal(*z.shape)
+
+    @torch.no_grad()
+    def _denoised(self, z: Tensor, batch: Batch) -> Tensor:
+        """Codes as the U-Net's last looks leave them: noised to a low level, and its guess at what they were."""
+        t = (batch.uniform(len(z)) * self.LAST).long()
+        bar = self.model.alpha_bar[t].reshape(-1, 1, 1, 1)
+        x_t = bar.sqrt() * z / self.register.spread + (1 - bar).sqrt() * batch.normal(*z.shape)
+        v = self.ema(x_t.contiguous(memory_format=torch.channels_last), t).sample.float()
+        return (bar.sqrt() * x_t - (1 - bar).sqrt() * v) * self.register.spread
 
     @staticmethod
     def _slow(optimizer: torch.optim.Optimizer, lr: float, done: float) -> None:

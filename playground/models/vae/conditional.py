@@ -8,9 +8,13 @@ Of a drawn face, sixteen attributes said, nothing is left but how far the head i
 nobody tells the network, and its few latents find these three. A second head of the encoder, q(y|x), reads the
 attributes from a picture, so that one that comes without a description has a code as well.
 
+The decoder is built for such pictures: the attributes draw layers, y ↦ l_1 … l_K, each in a place of its own; the
+code moves them, l_k(p) ↦ l_k(p + s_k(z, y, p)) for every place p of the picture, and the moved layers are put together.
+
 Kingma et al., "Semi-supervised learning with deep generative models", 2014 (M2; here every picture has its labels);
 Sohn, Lee and Yan, "Learning structured output representation using deep conditional generative models", 2015; the
-decoder's layers are steered as in Perez et al., "FiLM", 2018.
+decoder's convolutions are steered as in Perez et al., "FiLM", 2018, its layers moved as in Jaderberg et al., "Spatial
+transformer networks", 2015.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from torch import Tensor, nn
 
 from playground.api import Frame, Posterior
 from playground.models.attributes import Attributes
-from playground.models.classifier import Classifier, apart
+from playground.models.classifier import Classifier, doubtful
 from playground.models.layers import conv_down, mlp
 from playground.models.vae.plain import TEMPERATURE, kl_to_prior, pseudo_gibbs
 from playground.sampling import generators, normal
@@ -36,6 +40,7 @@ from playground.training.ema import average
 from playground.training.precision import mixed
 from playground.training.recipe import Batch
 
+FAINT = 1e-3  # added to a picture's mean error, whose logarithm would else reward what nobody sees without end
 READING = 200.0  # weight of −log q(y|x): next to thousands of pixels sixteen answers would count for nothing
 
 
@@ -58,31 +63,74 @@ class Steered(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code (N, d + size) → logits of a picture (N, C, H, W).
+    """The attributes draw, the code moves: z (N, d) and y (N, size) → logits of a picture (N, C, H, W).
+
+    Attributes are drawn on a few transparent layers; every layer but the last is slid and bent by a smooth field of
+    shifts; then they are put together. So what a nose looks like is learned once, and not anew for every place.
 
     Args:
-        shape: (C, H, W). inputs: d + size. widths: channels per resolution, from H / 2^len to H / 2; the last layer
-            doubles once more by a pixel shuffle.
+        shape: (C, H, W). free, size: d and the size of y. widths: channels per resolution, from H / 2^len to H / 2; a
+            pixel shuffle doubles once more. layers: K, the still one included. top: channels at full size.
     """
 
-    def __init__(self, shape: Sequence[int], inputs: int, widths: Sequence[int], code: int = 256) -> None:
+    INK = 4  # channels of a layer: enough for three colours and how well they cover
+    FIELD = 8  # a shift is told at 8×8 places; between them it is smooth
+
+    def __init__(
+        self, shape: Sequence[int], free: int, size: int, widths: Sequence[int], layers: int = 8, top: int = 24,
+        code: int = 256,
+    ) -> None:  # fmt: skip
         super().__init__()
-        side = shape[1] // 2 ** len(widths)
-        self.embed = nn.Sequential(mlp((inputs, code, code)), nn.SiLU())
+        self.side, self.loose = shape[1], layers - 1
+        side, ink = shape[1] // 2 ** len(widths), self.INK * layers
+        self.draws = nn.Sequential(mlp((size, code, code)), nn.SiLU())
+        self.moves = nn.Sequential(mlp((free + size, code, code)), nn.SiLU())
         self.first = nn.Sequential(nn.Linear(code, widths[0] * side * side), nn.Unflatten(1, (widths[0], side, side)))
         self.blocks = nn.ModuleList(Steered(width, code) for width in widths)
-        self.ups = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in itertools.pairwise(widths))
-        last = widths[-1]
-        to_pixels = nn.Conv2d(last, 4 * shape[0], 3, padding=1)
-        self.last = nn.Sequential(nn.GroupNorm(8, last), nn.SiLU(), to_pixels, nn.PixelShuffle(2))
+        self.ups = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in itertools.pairwise([*widths, ink]))
+        self.shifts = nn.Linear(code, 2 * self.loose * self.FIELD**2)
+        nn.init.zeros_(self.shifts.bias)
+        nn.init.normal_(self.shifts.weight, std=0.02 / code**0.5)  # to begin with, hardly anything moves
+        self.join, self.steer = nn.Conv2d(ink, top, 3, padding=1), nn.Linear(code, 2 * top)
+        over, to_pixels = nn.Conv2d(top, top, 3, padding=1), nn.Conv2d(top, shape[0], 3, padding=1)
+        self.last = nn.Sequential(nn.SiLU(), over, nn.SiLU(), to_pixels)
+        self.register_buffer("places", _places(self.side), persistent=False)
+        self.register_buffer("smooth", _smooth(self.FIELD, self.side), persistent=False)
 
-    def forward(self, code: Tensor) -> Tensor:
-        e = self.embed(code)
-        x = self.first(e).contiguous(memory_format=torch.channels_last)
-        for block, up in zip(self.blocks, [*self.ups, None]):
-            x = block(x, e)
-            x = x if up is None else F.pixel_shuffle(up(x), 2)
-        return self.last(x)
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        drawn, moved = self.draws(y), self.moves(torch.cat([z, y], 1))
+        x = self.first(drawn).contiguous(memory_format=torch.channels_last)
+        for block, up in zip(self.blocks, self.ups):
+            x = F.pixel_shuffle(up(block(x, drawn)), 2)
+        x = self.join(self.placed(x, self.shifts(moved)))
+        scale, shift = self.steer(moved)[:, :, None, None].chunk(2, 1)
+        return self.last(x * (1 + scale) + shift)
+
+    def placed(self, layers: Tensor, shifts: Tensor) -> Tensor:
+        """Layers where they belong: (N, K · INK, H, W) and (N, (K − 1) · 2 · FIELD²) → (N, K · INK, H, W).
+
+        A shift says where a place takes its ink from, right and down, in halves of the picture's side.
+        """
+        n, k, side = len(layers), self.loose, self.side
+        shift = shifts.float().reshape(2 * n * k, -1) @ self.smooth
+        where = self.places + shift.reshape(n * k, 2, side, side).permute(0, 2, 3, 1)
+        where = where.nan_to_num()  # after a diverged step; what is not a number would end the process in `grid_sample`
+        ink = layers[:, : self.INK * k].float().reshape(n * k, self.INK, side, side)
+        ink = F.grid_sample(ink, where, padding_mode="border", align_corners=False).reshape(n, -1, side, side)
+        still = layers[:, self.INK * k :]
+        return torch.cat([ink.to(still.dtype), still], 1).contiguous(memory_format=torch.channels_last)
+
+
+def _places(side: int) -> Tensor:
+    """Where the pixels are, (side, side, 2): x and y from −1 to 1, as `grid_sample` counts."""
+    rows = (torch.arange(side) + 0.5) * 2 / side - 1
+    return torch.stack(torch.meshgrid(rows, rows, indexing="xy"), -1)
+
+
+def _smooth(coarse: int, side: int) -> Tensor:
+    """What each of coarse² numbers adds to a smooth field of side² (bicubic): (coarse², side²)."""
+    points = torch.eye(coarse**2).reshape(-1, 1, coarse, coarse)
+    return F.interpolate(points, size=(side, side), mode="bicubic", align_corners=False).flatten(1)
 
 
 class Encoder(nn.Module):
@@ -128,7 +176,7 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         self.shape, self.free = tuple(shape), free
         self.latent_size = free + self.attributes.size
         self.encoder = Encoder(shape, free, self.attributes.size, encoder, features)
-        self.decoder = Decoder(shape, self.latent_size, tuple(decoder)[::-1])
+        self.decoder = Decoder(shape, free, self.attributes.size, tuple(decoder)[::-1])
         self.register_buffer("code_mean", torch.zeros(free))  # of the training pictures' codes, made 0 and 1 at `save`
         self.register_buffer("code_std", torch.ones(free))
         self.register_buffer("kl_per_latent", torch.zeros(free))  # nats, of z; attributes have no posterior
@@ -167,7 +215,7 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         """(N, d + size) → mean pictures (N, C, H, W) in [0, 1]."""
         z, y = self._parts(code.to(self.code_mean.device))
         z = z * self.code_std + self.code_mean
-        return torch.sigmoid(self.decoder(torch.cat([z, self.attributes.settle(y)], 1)))
+        return torch.sigmoid(self.decoder(z, self.attributes.settle(y)))
 
     def encode(self, x: Tensor) -> Posterior:
         """(N, C, H, W) → q(z|x, y) with y read from the picture, in the units of `decode`; y itself has no spread."""
@@ -198,16 +246,14 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
 class ConditionalLearner:
     """Gradient ascent on the bound, plus log q(y|x) for the encoder's second head.
 
-    An error of a picture is not one of pixels alone: `SEEN` times what a reader sees is added, a classifier that has
-    learned to tell noses apart (and is not the one that examines the pictures later). Larsen et al., "Autoencoding
-    beyond pixels using a learned similarity metric", 2016.
+    A nose a shade darker than the skin is next to nothing among thousands of pixels. So a pixel weighs more where the
+    doubt of a reader lies, a classifier that has learned to tell noses apart (and is not the one that examines the
+    pictures later). It only says where to look; what is to be seen there, the picture says.
 
     Args:
         model, device, lr: what is trained, where, and Adam's rate. reader: the classifier; it stays as it is.
         beta: weight of the KL term. decay: of the weights' average.
     """
-
-    SEEN = 0.3
 
     def __init__(
         self, model: ConditionalVAE, device: torch.device, reader: Classifier, lr: float = 1e-3, beta: float = 1.0,
@@ -234,12 +280,13 @@ class ConditionalLearner:
             logits = model.encoder.attributes(h)
         z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape)
         with mixed(x.device):
-            picture = torch.sigmoid(model.decoder(torch.cat([z, y], 1)).float())
-            seen = apart(self.reader, x, picture)
-        error = (picture - x).abs().mean()
-        # Laplace pixels, which care for a nose a shade darker than the skin; with the best scale for all of them,
-        # −log p(x|y,z) is the number of values times the log of their mean absolute error
-        reconstruction = x[0].numel() * (error + self.SEEN * seen).log()
+            picture = torch.sigmoid(model.decoder(z, y).float())
+            care = doubtful(self.reader, picture, batch.y)
+        gap = (picture - x).abs()
+        error = (0.25 + 0.75 * care).mul(gap).mean()
+        # Laplace pixels, to which a small error is an error, too; with the best scale for all of them, −log p(x|y,z)
+        # is the number of values times the log of their mean absolute error
+        reconstruction = x[0].numel() * (error + FAINT).log()
         kl = kl_to_prior(mean, log_var)
         heads = zip(logits.float().split(model.attributes.sizes, 1), batch.y.unbind(1))
         reading = torch.stack([F.cross_entropy(head, truth) for head, truth in heads]).sum()
@@ -249,7 +296,7 @@ class ConditionalLearner:
         self.codes.mean.lerp_(mean.detach().mean(0), 0.005)
         self.codes.square.lerp_((mean.detach().square() + log_var.detach().exp()).mean(0), 0.005)
         average(self.ema, model, self.decay, batch.seen)
-        return {"error": error.item(), "seen": seen.item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
+        return {"error": gap.mean().item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
 
     def _descend(self, loss: Tensor) -> None:
         optimizer = self.optimizers["model"]
