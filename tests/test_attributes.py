@@ -132,6 +132,29 @@ def test_a_picture_without_words_has_a_code_too():
     assert torch.equal(filled, x), "where all is known nothing is made up"
 
 
+def test_draws_fall_where_the_codes_of_the_pictures_are(tmp_path):
+    """N(0, I) becomes N(m, Σ) of the raw codes, and a posterior comes back as it was."""
+    net = networks()["vae"]
+    learner = ConditionalLearner(net, torch.device("cpu"), reader())
+    root = torch.randn(net.free, net.free, generator=torch.Generator().manual_seed(1))
+    learner.codes.mean.copy_(torch.arange(float(net.free)))
+    learner.codes.square.copy_(root @ root.T + learner.codes.mean.outer(learner.codes.mean))
+    learner.save(tmp_path)
+    saved = ConditionalVAE.from_pretrained(str(tmp_path)).eval()
+    assert torch.allclose(saved.code_scale @ saved.code_scale.T, root @ root.T, atol=2e-2)
+    raw = []
+    saved.decoder.register_forward_pre_hook(lambda _, given: raw.append(given[0]))
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        q = saved.encode(x)
+        saved.decode(q.mean)
+        mean, log_var = saved._posterior(saved.encoder.trunk(2 * x - 1), q.mean[:, net.free :])
+    assert torch.allclose(raw[0], mean, atol=1e-3)
+    back = torch.linalg.inv(saved.code_scale)
+    exact = (back @ log_var[0].exp().diag() @ back.T).diag().sqrt()
+    assert torch.allclose(q.std[0, : net.free], exact, rtol=1e-4)
+
+
 def batch(count, seen=0):
     """White pictures of one value of the second attribute, black ones of the other."""
     y = torch.stack([torch.arange(count) % 3, torch.arange(count) // 3 % 2], 1)

@@ -177,8 +177,10 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         self.latent_size = free + self.attributes.size
         self.encoder = Encoder(shape, free, self.attributes.size, encoder, features)
         self.decoder = Decoder(shape, free, self.attributes.size, tuple(decoder)[::-1])
-        self.register_buffer("code_mean", torch.zeros(free))  # of the training pictures' codes, made 0 and 1 at `save`
-        self.register_buffer("code_std", torch.ones(free))
+        # Where the codes of the training pictures lie: m and Σ^½, so that a draw is m + Σ^½ε. The prior promises 0 and I,
+        # but three degrees of freedom in four latents hang together, and what no picture has the decoder never learned.
+        self.register_buffer("code_mean", torch.zeros(free))
+        self.register_buffer("code_scale", torch.eye(free))
         self.register_buffer("kl_per_latent", torch.zeros(free))  # nats, of z; attributes have no posterior
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
@@ -214,7 +216,7 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
     def decode(self, code: Tensor) -> Tensor:
         """(N, d + size) → mean pictures (N, C, H, W) in [0, 1]."""
         z, y = self._parts(code.to(self.code_mean.device))
-        z = z * self.code_std + self.code_mean
+        z = z @ self.code_scale + self.code_mean
         return torch.sigmoid(self.decoder(z, self.attributes.settle(y)))
 
     def encode(self, x: Tensor) -> Posterior:
@@ -222,7 +224,8 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         h = self.encoder.trunk(2 * x.to(self.code_mean.device) - 1)
         y = self._read(h)
         mean, log_var = self._posterior(h, y)
-        mean, std = (mean - self.code_mean) / self.code_std, torch.exp(0.5 * log_var) / self.code_std
+        back = torch.linalg.inv(self.code_scale)
+        mean, std = (mean - self.code_mean) @ back, (log_var.exp() @ back.square()).sqrt()
         return Posterior(torch.cat([mean, y], 1), torch.cat([std, torch.zeros_like(y)], 1))
 
     def repair(
@@ -263,9 +266,9 @@ class ConditionalLearner:
         self.reader = reader.to(device).eval().requires_grad_(False)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.ema = deepcopy(model).requires_grad_(False)
-        self.codes = nn.Module()  # mean and second moment of the raw codes; saved with the state
+        self.codes = nn.Module()  # mean and second moments of the raw codes; saved with the state
         self.codes.register_buffer("mean", torch.zeros(model.free, device=device))
-        self.codes.register_buffer("square", torch.ones(model.free, device=device))
+        self.codes.register_buffer("square", torch.eye(model.free, device=device))
         self.modules: dict[str, nn.Module] = {"model": self.model, "ema": self.ema, "codes": self.codes}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "model": torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.99))
@@ -293,8 +296,9 @@ class ConditionalLearner:
         loss = reconstruction + self.beta * min(1.0, batch.done / 0.1 + 0.01) * kl.sum(1).mean() + READING * reading
         self._descend(loss)
         model.kl_per_latent.lerp_(kl.detach().mean(0), 0.01)
-        self.codes.mean.lerp_(mean.detach().mean(0), 0.005)
-        self.codes.square.lerp_((mean.detach().square() + log_var.detach().exp()).mean(0), 0.005)
+        m, spread = mean.detach(), log_var.detach().exp().mean(0)
+        self.codes.mean.lerp_(m.mean(0), 0.005)
+        self.codes.square.lerp_(m.T @ m / len(m) + spread.diag(), 0.005)
         average(self.ema, model, self.decay, batch.seen)
         return {"error": gap.mean().item(), "kl": kl.sum(1).mean().item(), "reading": reading.item()}
 
@@ -309,9 +313,16 @@ class ConditionalLearner:
     def save(self, folder: Path) -> None:
         """Writes config.json and model.safetensors, the averaged weights in half precision, which loses nothing here.
 
-        Draws of z are scaled to where the codes of the training pictures are.
+        Draws of z are put where the codes of the training pictures are: a Gaussian fitted after the training, as in
+        Ghosh et al., "From variational to deterministic autoencoders", 2020.
         """
         self.ema.kl_per_latent.copy_(self.model.kl_per_latent)
         self.ema.code_mean.copy_(self.codes.mean)
-        self.ema.code_std.copy_((self.codes.square - self.codes.mean.square()).clamp(min=1e-6).sqrt())
+        self.ema.code_scale.copy_(_root(self.codes.square - self.codes.mean.outer(self.codes.mean)))
         deepcopy(self.ema).half().save_pretrained(str(folder))
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """Σ ↦ Σ^½, the symmetric root: of all that give Σ it turns the latents the least."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp(min=1e-6).sqrt() @ vectors.T
