@@ -177,8 +177,8 @@ class ConditionalVAE(nn.Module, PyTorchModelHubMixin):
         self.latent_size = free + self.attributes.size
         self.encoder = Encoder(shape, free, self.attributes.size, encoder, features)
         self.decoder = Decoder(shape, free, self.attributes.size, tuple(decoder)[::-1])
-        # Where the codes of the training pictures lie: m and Σ^½, so that a draw is m + Σ^½ε. The prior promises 0 and I,
-        # but three degrees of freedom in four latents hang together, and what no picture has the decoder never learned.
+        # Where the codes of the training pictures lie: m and Σ^½, so that a draw is m + Σ^½ε. The prior promises 0 and
+        # I, but three degrees of freedom in four latents hang together, and poses no picture has were never learned.
         self.register_buffer("code_mean", torch.zeros(free))
         self.register_buffer("code_scale", torch.eye(free))
         self.register_buffer("kl_per_latent", torch.zeros(free))  # nats, of z; attributes have no posterior
