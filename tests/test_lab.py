@@ -584,10 +584,14 @@ def test_two_steps_are_too_few_and_thirty_are_not():
     assert moment.distances["near"] > 0.5 and moment.distances["modes"] == 8
 
 
-def test_too_high_a_rate_explodes_and_a_lower_one_learns():
-    at = start("exploding")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("updates", [1, PRESETS["exploding"].updates])
+def test_too_high_a_rate_explodes_and_a_lower_one_learns(seed, updates):
+    """Update by update, too: a moment already torn apart is none to go back to."""
+    at = start("exploding", seed)
     with pytest.raises(Diverged):
-        at.advance(PRESETS["exploding"].updates)
+        for _ in range(PRESETS["exploding"].updates):
+            at.advance(updates)
     before = at.moments[-1].distances["kl"]
     moment = cured(at, "exploding")
     assert moment.distances["kl"] < 0.6 * before and moment.distances["modes"] >= 7

@@ -12,6 +12,7 @@ it. Everything that must survive a rewind is a setting, a weight, a buffer or a 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -196,12 +197,14 @@ class PlaneLearner:
             for group in optimizer.param_groups:
                 group["lr"] = self.rate_of(name)
 
-    def _descend(self, name: str, loss: Tensor) -> float:
-        """One step of one module down its loss; the others only hand gradients through."""
+    def _descend(self, name: str, loss: Tensor, steepest: float = math.inf) -> float:
+        """One step of one module down its loss, the gradient at most `steepest` long; others only hand gradients on."""
         optimizer = self.optimizers[name]
         weights = [p for group in optimizer.param_groups for p in group["params"]]
         for weight, slope in zip(weights, torch.autograd.grad(loss, weights)):
             weight.grad = slope
+        if steepest < math.inf:
+            nn.utils.clip_grad_norm_(weights, steepest)
         optimizer.step()
         return loss.item()
 

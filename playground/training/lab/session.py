@@ -34,6 +34,7 @@ ARROWS = 64  # 8 × 8 where they are drawn on a grid
 SMOOTHED = 0.2  # width of the kernel that makes a field of samples, plane units
 HUGE_LOSS = 1e7
 HUGE_WEIGHT = 1e5
+HUGE_KL = 1e3  # nats; an untrained learner is two or three away
 FAR = 1e3  # plane units
 UPDATES = Field("updates", "int", 10, 1, 10_000, label="Updates per moment")
 BATCH = Field("batch", "int", 256, 2, 2048, label="Points per update")
@@ -302,6 +303,8 @@ class Session:
         if not weight < HUGE_WEIGHT:
             raise self._diverged(f"a weight was {weight:.3g}")
         moment = self.look(part)
+        if not moment.distances.get("kl", 0.0) < HUGE_KL:  # finite, yet nothing to come back to
+            raise self._diverged(f"the density was {moment.distances['kl']:.3g} nats off")
         keeping = Keeping(self.clock, len(self.history.changes), dict(self.losses), self.learner.state())
         self.history.record(moment, keeping)
         return moment

@@ -27,6 +27,7 @@ from playground.training.lab.nets import mlp
 
 BOUND = 2.0  # s of one layer lies in (−2, 2), so that no layer can blow up what the data never taught it
 WAVES = 8, 0.5
+STEEPEST = 10.0  # a gradient longer than this (twice the usual) is shortened: a few points at the rim can make it 1,000
 
 
 class PlaneRealNVP(PlaneLearner):
@@ -104,4 +105,4 @@ class PlaneRealNVP(PlaneLearner):
         return {}
 
     def _do_learn(self, x: Tensor, noise: torch.Generator) -> dict[str, float]:
-        return {"nats": self._descend("net", -self._log(x).mean()) + 2 * math.log(UNIT)}
+        return {"nats": self._descend("net", -self._log(x).mean(), STEEPEST) + 2 * math.log(UNIT)}
