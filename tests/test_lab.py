@@ -555,6 +555,10 @@ def test_what_works_works():
 def test_modes_collapse_and_are_found_again():
     at, moment = played("mode collapse")
     assert moment.distances["modes"] <= 2 and moment.samples.std(0).norm() < 1, "one spot; the target spreads over 2.6"
+    later = [at.advance(60) for _ in range(6)]
+    assert all(m.distances["modes"] <= 2 and m.samples.std(0).norm() < 1 for m in later), "and it stays one"
+    where = torch.stack([m.samples.mean(0) for m in later])
+    assert where.std(0).norm() > 1, "which hops about"
     moment = cured(at, "mode collapse")
     assert moment.distances["modes"] >= 6 and moment.distances["times_floor"] < 5
 

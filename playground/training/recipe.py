@@ -20,6 +20,9 @@ from playground import registry
 from playground.api import PlaygroundError
 
 
+Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True)
 class Batch:
     """One step's input.
@@ -87,6 +90,7 @@ class Recipe:
         conditional: the card lists the data set's classes as askable.
         learns_from: the pictures it learns from, where they are not those of `data`: a judge sees more of them.
         teacher: the shipped checkpoint it is distilled from, if any; its scores are then told beside the teacher's.
+        augment: what is done to every batch of training pictures: (x, y, the run's stream) → x and y.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Recipe:
     conditional: bool = False
     learns_from: str = ""
     teacher: str = ""
+    augment: Augment | None = None
 
 
 def cosine(done: float) -> float:
@@ -113,6 +118,12 @@ def cosine(done: float) -> float:
 def flat(done: float) -> float:
     """Constant, with a linear descent over the last fifth."""
     return min(1.0, done / 0.01 + 0.05) * min(1.0, max(0.0, (1 - done) / 0.2))
+
+
+def mirrored(x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Every second picture, by chance, seen in a mirror: twice as many where there are few."""
+    turned = torch.rand(len(x), generator=noise) < 0.5
+    return torch.where(turned[:, None, None, None], x.flip(-1), x), y
 
 
 def shipped(name: str) -> nn.Module:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,9 @@ from playground.training.curve import Curve
 from playground.training.export import export, hardware
 from playground.training.parallel import LEVEL, Team, check_share
 from playground.training.precision import PRECISIONS, computing
-from playground.training.recipe import Batch, Learner, Recipe
+from playground.training.recipe import Augment, Batch, Learner, Recipe
 from playground.training.state import Folder
 
-Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 EPOCH_SEEDS = 100_003  # epochs of one seed are this far from those of the next
 
 
@@ -72,8 +71,8 @@ class Run:
         dataset: pictures to learn from instead of the recipe's own.
         device: "auto", "cpu", "cuda" or "mps". seed: of the first weights and of everything drawn later.
         minutes: budget of training time instead of a number of pictures; images: another length than the recipe's.
-        augment: (x (N, C, H, W) in [0, 1], y, the run's stream) → changed x and y, on the CPU; it must depend on
-            these three alone, or a resumed run would differ.
+        augment: (x (N, C, H, W) in [0, 1], y, the run's stream) → changed x and y, on the CPU, instead of the
+            recipe's own; it must depend on these three alone, or a resumed run would differ.
         precision: one of `precision.PRECISIONS`. team: the processes that train together, if there are several.
 
     Attributes:
@@ -107,7 +106,7 @@ class Run:
             raise PlaygroundError(f"The precision was {precision!r}. Choose one of {', '.join(PRECISIONS)}.")
         self.team = team or Team()
         check_share(recipe.batch, self.team.size)
-        self.recipe, self.seed, self.minutes, self.augment = recipe, seed, minutes, augment
+        self.recipe, self.seed, self.minutes, self.augment = recipe, seed, minutes, augment or recipe.augment
         self.precision = precision
         self.device = self.team.device or pick_device(device)
         self.dataset = datasets.load(recipe.learns_from or recipe.data) if dataset is None else dataset

@@ -31,7 +31,7 @@ import torch
 from playground.models.diffusion.learners import DiffusionLearner, LatentLearner, autoencoder, schedule, unet
 from playground.models.diffusion.network import SCHEDULERS, Denoiser, Diffusion, Settings
 from playground.models.diffusion.student import Student, StudentLearner
-from playground.training.recipe import Recipe, cosine, flat, shipped
+from playground.training.recipe import Recipe, cosine, flat, mirrored, shipped
 
 __all__ = [
     "RECIPES",
@@ -93,7 +93,8 @@ def _faces_learner(device: torch.device) -> LatentLearner:
 
 def _emoji_learner(device: torch.device) -> DiffusionLearner:
     net = unet(32, 3, (32, 64, 96), (False, False, True), classes=0)
-    return DiffusionLearner(Diffusion(net, schedule(pixels=True)), device, lr=1e-3)
+    # Over half of the schedule's own levels are noise in which hardly anything is left to see.
+    return DiffusionLearner(Diffusion(net, schedule(pixels=True)), device, lr=1e-3, levels=(-0.4, 1.4))
 
 
 def _mnist_student(device: torch.device) -> StudentLearner:
@@ -119,7 +120,7 @@ RECIPES = (
     ),
     Recipe(
         name="diffusion-emoji", family="diffusion", data="emoji", images=200_000, batch=32, rate=cosine,
-        learner=_emoji_learner, title="Diffusion of emoji",
+        learner=_emoji_learner, augment=mirrored, title="Diffusion of emoji",
         summary="A small U-Net that removes noise from 32×32 emoji; it has seen a thousand of them.",
         year=2020, paper="arXiv:2006.11239",
     ),

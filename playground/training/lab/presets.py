@@ -47,7 +47,7 @@ PRESETS = {
         Preset(
             "mode collapse", "gan", "eight gaussians",
             "All fakes huddle in one small spot; when D notices, it hops elsewhere, and most heaps stay empty.",
-            60, {"loss": "non-saturating", "g_steps": 8, "lr": 5e-3},
+            60, {"loss": "non-saturating", "g_steps": 20, "lr": 5e-3, "lr_d": 1e-3},
             {"loss": "relativistic", "g_steps": 1, "lr": 2e-3, "lr_d": 2e-3},
             "The generator moves only once per step of the discriminator, and a loss that compares real with fake "
             "points pulls it to all heaps.",
