@@ -140,11 +140,18 @@
 
     /** What the Gradio controls are set to, in the order asked for. */
     pull(names) {
+      const shared = this.held();
       return names.map(name => {
         const why = this.disabled[name];
-        const info = why || this.fields[name].info || null;
+        const info = (why !== shared && why) || this.fields[name].info || null;
         return { __type__: 'update', value: this.values[name], interactive: !why, info };
       });
+    }
+
+    /** The reason why controls rest, if it is the same for most of them: it is said once, above them, not by each. */
+    held() {
+      const [reason, ...others] = new Set(Object.values(this.disabled));
+      return reason && !others.length && Object.keys(this.disabled).length > 3 ? reason : '';
     }
 
     reset(names = Object.keys(this.values)) {
@@ -197,6 +204,7 @@
       if (JSON.stringify(reply.disabled || {}) !== JSON.stringify(this.disabled)) {
         this.disabled = reply.disabled || {};
         this.apply();
+        this.lesson();
       }
       this.say(reply.sentence);
       this.find('.pg-facts').textContent = `${reply.facts.ms} ms · ${reply.facts.model} · ${reply.facts.device}`;
@@ -281,11 +289,14 @@
       if (this.running) { this.settle(); return; }
       const state = { ...this.values };
       this.address();
-      if (this.at >= 0 && JSON.stringify(this.entries[this.at].state) === JSON.stringify(state)) return;
-      const thumb = await thumbnail(this.last.picture);
-      this.entries.push({ state, thumb, sentence: this.last.sentence });
-      this.entries = this.entries.slice(-KEPT);
-      this.at = this.entries.length - 1;
+      const { picture, sentence } = this.last, here = this.entries[this.at];
+      const same = here && JSON.stringify(here.state) === JSON.stringify(state);
+      if (same && this.pictured === picture) return;
+      const entry = { state, thumb: await thumbnail(picture), sentence };
+      if (same) this.entries[this.at] = entry;  // a training has gone on: its step shows what has become of it
+      else this.entries = [...this.entries, entry].slice(-KEPT);
+      if (!same) this.at = this.entries.length - 1;
+      this.pictured = picture;
       this.store();
       this.strip();
     }
@@ -392,7 +403,7 @@
         .forEach((button, index) => button.setAttribute('aria-pressed', index === taken));
       const line = this.find('.pg-lesson');
       line.hidden = !this.spec.presets.length;
-      line.textContent = taken >= 0 ? this.spec.presets[taken].sentence : this.hint;
+      line.textContent = this.held() || (taken >= 0 ? this.spec.presets[taken].sentence : this.hint);
     }
   }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -62,6 +64,17 @@ def test_a_training_runs_to_its_end_and_its_film_is_scrubbed_without_a_request(p
     assert not [url for url in asked if "component_server" in url]
     page.wait_for_function("pg.own.names().length === 1")
     expect(page.locator("[data-part=pic-model]")).to_contain_text("own-")
+
+
+def test_while_it_runs_the_reason_is_said_once_and_its_step_shows_what_became_of_it(page, address):
+    opened(page, address, QUICK + "&pic_updates=300")
+    page.get_by_role("button", name="Train", exact=True).click()
+    lesson = page.locator("#train-stage .pg-lesson")
+    expect(lesson).to_contain_text("Stop it to change something")
+    expect(page.get_by_text("Stop it to change something")).to_have_count(1)
+    page.wait_for_function(f"{STANDS}.includes('over')")
+    expect(lesson).not_to_contain_text("Stop it to change something")
+    expect(page.locator("#train-stage .pg-history button").last).to_have_attribute("title", re.compile("300 of 300"))
 
 
 def test_the_page_is_closed_and_the_link_finds_the_training_again(make_browser_page, address):

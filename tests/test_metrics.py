@@ -20,6 +20,7 @@ from playground.metrics import (
     mean_pairwise_distance,
     memorisation,
     missing,
+    nearest_is_train,
     prdc,
     total_variation,
 )
@@ -179,6 +180,28 @@ def test_honest_samples_copies_and_rubbish_are_told_apart():
     copies = memorisation(train[:500] + 1e-4, held_out, train)
     assert copies.auc > 0.99 and copies.within_1 > 0.99
     assert memorisation(fresh + 30, held_out, train).auc == 0
+
+
+def test_the_nearest_of_as_many_is_from_training_as_often_as_chance_has_it():
+    train, held_out, fresh = cloud(600, 4, 0), cloud(200, 4, 1), cloud(500, 4, 2)
+    stream = torch.Generator().manual_seed(3)
+    draws = []
+    for _ in range(200):  # the same by drawing
+        some = train[torch.randperm(600, generator=stream)[:200]]
+        draws.append((torch.cdist(fresh, some).amin(1) < torch.cdist(fresh, held_out).amin(1)).float().mean())
+    chance = nearest_is_train(fresh, train, held_out)
+    assert chance == pytest.approx(torch.stack(draws).mean().item(), abs=0.01)
+    assert chance == pytest.approx(0.5, abs=0.06), "fresh draws from the same cloud"
+    assert nearest_is_train(fresh, held_out, train) == pytest.approx(1 - chance), "either kind may be the larger"
+    assert nearest_is_train(train[:50] + 1e-5, train, held_out) > 0.33, "a third of the learned ones is drawn"
+    assert nearest_is_train(train[:50] + 1e-5, train[:50], held_out) > 0.99
+
+
+def test_blur_is_no_copying():
+    train, held_out, fresh = cloud(1000, 4, 0), cloud(1000, 4, 1), cloud(1000, 4, 2)
+    blurred = fresh * 0.5  # nearer the middle, where it is crowded
+    assert memorisation(blurred, held_out, train).auc > 0.75, "the unpaired question is fooled"
+    assert nearest_is_train(blurred, train, held_out) == pytest.approx(0.5, abs=0.08)
 
 
 # ---------------------------------------------------------------------------------------------------- diversity

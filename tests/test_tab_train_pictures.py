@@ -138,6 +138,22 @@ def test_what_the_two_losses_say():
     assert "nothing was kept aside" in pictures.verdict([[0, 9.0, None], [5, 4.0, None]])
 
 
+def test_a_course_is_told_as_what_it_forgets():
+    plan = Plan(course="two halves", updates=100)
+    learned, later = [50, *[100.0] * 5, *[300.0] * 5], [100, *[150.0] * 5, *[110.0] * 5]
+    assert pictures.forgotten(plan, [learned]) == "", "nothing new has come yet"
+    assert pictures.forgotten(plan, [learned, later]).startswith("it forgets; the first digits, 0 to 4, cost 150 now")
+    assert pictures.forgotten(plan, [learned, [100, *[103.0] * 10]]).startswith("it remembers")
+    assert pictures.forgotten(Plan(), [learned, later]) == ""
+
+
+def test_a_verdict_on_copies_allows_for_chance():
+    told = {"train": [], "held": [], "distance": [], "held distance": []}
+    assert "no sign" in pictures.near_note({**told, "nearer": 0.7, "asked": 16})
+    assert "it leans" in pictures.near_note({**told, "nearer": 0.7, "asked": 216})
+    assert "it copies" in pictures.near_note({**told, "nearer": 0.9, "asked": 16})
+
+
 # ---------------------------------------------------------------------- a training
 
 
@@ -158,7 +174,7 @@ def test_a_training_is_looked_at_and_found_again_by_its_link(ask, show, finished
 
 def test_neighbours_are_shown_in_three_rows(ask, finished):
     near = ask("train_near", {"job": finished})
-    assert picture(near["src"]).size == (8 * 30 - 2, 3 * 30 - 2) and "% of pairs" in near["note"]
+    assert picture(near["src"]).size == (8 * 30 - 2, 3 * 30 - 2) and "% of cases" in near["note"]
 
 
 def test_a_result_is_kept_as_film_and_as_checkpoint_and_comes_back(ask, finished, own_engine):

@@ -16,7 +16,7 @@ from playground.metrics.diversity import confidence, histogram, mean_pairwise_di
 from playground.metrics.frechet import frechet_distance, frechet_floor
 from playground.metrics.kernel import gaussian_discrepancy, kernel_distance
 from playground.metrics.likelihood import bits_per_dimension, importance_bound
-from playground.metrics.memorisation import Memorisation, memorisation
+from playground.metrics.memorisation import Memorisation, memorisation, nearest_is_train
 from playground.metrics.neighbours import Index
 from playground.metrics.path_length import path_length
 from playground.metrics.prdc import Prdc, prdc
@@ -43,6 +43,7 @@ __all__ = [
     "missing",
     "mutual_information",
     "mutual_information_gap",
+    "nearest_is_train",
     "path_length",
     "prdc",
     "sliced_wasserstein",

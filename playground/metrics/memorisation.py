@@ -10,6 +10,10 @@ the same distribution, both sets of distances would have the same distribution:
 AUC is the Mann–Whitney U statistic over its maximum; the test is that of Meehan, Chaudhuri and Dasgupta 2020,
 https://arxiv.org/abs/2004.05675. Poor samples lie far from everything, so read it beside precision: an AUC below
 ½ is not a merit.
+
+Blurred samples lie near to everything, which the AUC takes for copying. A paired question does not: of the n training
+and n held-out pictures, is the one nearest to a sample from training? Blur moves both alike, so it is ½ for whoever
+has learned no picture by heart (`nearest_is_train`).
 """
 
 from __future__ import annotations
@@ -49,6 +53,30 @@ def memorisation(samples: Tensor, held_out: Tensor, train: Tensor) -> Memorisati
 def to_nearest(items: Tensor, train: Tensor) -> Tensor:
     """Distance of each of (N, F) items to the nearest of (T, F) training items: float64 (N,)."""
     return nearest(items.float(), train.float())[1][:, 0].double()
+
+
+def nearest_is_train(samples: Tensor, train: Tensor, held_out: Tensor) -> float:
+    """Chance that of n training and n held-out items the one nearest to a sample is from training; ½ is honest.
+
+    Where there are more of one kind, n = min(T, N) of them are drawn; the chance over all such draws is exact.
+
+    Args:
+        samples: (M, F). train: (T, F). held_out: (N, F).
+    """
+    if len(train) > len(held_out):
+        return 1 - nearest_is_train(samples, held_out, train)
+    limit = to_nearest(samples, train)
+    nearer = (torch.cdist(samples.double(), held_out.double()) < limit[:, None]).sum(1)  # k held out are nearer, (M,)
+    some, drawn = torch.tensor(len(held_out)), torch.tensor(len(train))
+    # P(none of them is among the n drawn) = C(N − k, n) / C(N, n)
+    left = (some - nearer).clamp_min(len(train))
+    log_chance = _log_choose(left, drawn) - _log_choose(some, drawn)
+    return torch.where(some - nearer >= drawn, log_chance.exp(), 0.0).mean().item()
+
+
+def _log_choose(n: Tensor, k: Tensor) -> Tensor:
+    n, k = n.double(), k.double()
+    return torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
 
 
 def compare_distances(of_samples: Tensor, of_held_out: Tensor) -> Memorisation:

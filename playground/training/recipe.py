@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from playground import registry
 from playground.api import PlaygroundError
 
-
 Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 

@@ -38,6 +38,7 @@ PREFIX = "pic_"
 Values = Mapping[str, Any]
 SHOWN = 8  # samples whose neighbours are shown
 OF = {"mnist": "digits", "faces": "faces", "drawings": "drawings"}
+UNDER_WAY = "The training is under way; its plan stands until it is over. Stop it to change something."
 EXAMPLES = "examples"  # what the text of drawings says while they are the built-in ones
 
 
@@ -148,15 +149,13 @@ def stream(desk: Desk, values: Values) -> Iterator[ui.Shown]:
 
 
 def _of_job(store: Store, job: Job) -> ui.Shown:
-    """The film's last picture, and the plan of the job in the controls."""
+    """The film's last picture, or what it learns from, and the plan of the job in the controls."""
     frames = job.record.pictures()
-    if frames:
-        pixels = torch.from_numpy(np.array(read(frames[-1][1]))).permute(2, 0, 1)[None].float() / 255
-    else:
-        pixels = torch.zeros(1, 3, 28 * ACROSS, 28 * ACROSS)
+    page = read(frames[-1][1]) if frames else render.sheet(_examples_of(store, job.plan), ACROSS)
+    pixels = torch.from_numpy(np.array(page)).permute(2, 0, 1)[None].float() / 255
     drawn = render.picture_uri(_examples_of(store, job.plan), 8) if job.plan.data == "drawings" else None
     under_way = job.status in ("waiting", "running")
-    held = {PREFIX + f.name: "The training is under way. Stop it to change its plan." for f in PLAN if f.name != "seed"}
+    held = {PREFIX + f.name: UNDER_WAY for f in PLAN if f.name != "seed"}
     data = {"cure": cure(job.plan), "loss": loss_name(job.plan), "first": None, "known": None, "drawn": drawn}
     return ui.Shown(
         pixels, told(job), data,
@@ -228,7 +227,20 @@ def told(job: Job) -> str:
     start = f"A {name} of {of} after {job.update:,} of {job.plan.updates:,} updates"
     if len(lines) < 3 or lines[-1][1] is None:
         return f"{start}. {job.message}"
-    return f"{start}: {verdict(lines)}. {job.message}"
+    lost = forgotten(job.plan, job.record.lines.get("class losses", []))
+    return f"{start}: {lost or verdict(lines)}. {job.message}"
+
+
+def forgotten(plan: Plan, lines: Sequence[Sequence[Any]]) -> str:
+    """What has become of the first classes once others came: [[update, loss of digit 0, …, of digit 9] …], or ""."""
+    first = plan.phases[0]
+    begins = plan.updates / len(plan.phases)  # of the second part
+    costs = [(update, sum(losses[k] for k in first) / len(first)) for update, *losses in lines if None not in losses]
+    if len(plan.phases) < 2 or plan.what == "gan" or not costs or costs[-1][0] <= begins:  # a critic knows no classes
+        return ""
+    best, now = min(cost for _, cost in costs), costs[-1][1]
+    known = f"the first digits, {first[0]} to {first[-1]}, cost {now:.3g} now and {best:.3g} at best"
+    return f"it forgets; {known}" if now > best + 0.1 * abs(best) else f"it remembers; {known}"
 
 
 def verdict(lines: Sequence[Sequence[Any]]) -> str:
@@ -382,10 +394,13 @@ def near_note(found: Mapping[str, Any]) -> str:
     if "held" not in found:
         return f"{rows} Nothing was kept aside to compare with."
     chance = found["nearer"]
-    verdict = "it copies" if chance > 0.75 else "no sign of copying" if chance < 0.6 else "close to copying"
+    doubt = 1 / found["asked"] ** 0.5  # two standard deviations of a share that is even
+    verdict = "it copies" if chance > max(0.75, 0.5 + doubt) else (
+        "no sign of copying" if chance < 0.5 + doubt else "it leans on what it learned"
+    )
     return (
-        f"{rows} Below: the nearest it never saw. A sample lies nearer to a learned picture than new real ones do "
-        f"in {100 * chance:.0f} % of pairs: {verdict}. Half is even; far less means samples unlike any."
+        f"{rows} Below: the nearest it never saw. Of as many pictures of both kinds, the one nearest to a sample is a "
+        f"learned one in {100 * chance:.0f} % of cases ({found['asked']} samples; half is even): {verdict}."
     )
 
 

@@ -58,6 +58,7 @@ class Watcher:
         self._spent = dict.fromkeys(SHARE, 0.0)
         self._cost = dict.fromkeys(SHARE, 0.0)
         self._real: Tensor | None = None
+        self._made: tuple[int, Tensor] = (-1, torch.empty(0))  # update and features of the samples last measured
         stream = torch.Generator().manual_seed(1)
         some = torch.randperm(len(material.train), generator=stream)[:LOOKED].sort().values
         self._train = _picked(material.train, some)
@@ -153,6 +154,7 @@ class Watcher:
             made.append(self.judge.features(images).cpu())
             yield
         features = torch.cat(made)
+        self._made = (self.run.updates, features)
         if torch.isfinite(features).all():
             self.record.add("fd", self.run.updates, _number(metrics.frechet_distance(features, real)))
         if "floor" not in self.record.facts:
@@ -181,16 +183,17 @@ class Watcher:
         features = self.judge.features(self._images).cpu()
         train = self.material.features if self.material.features is not None else self._features(self.material.train)
         yield
-        index, distance = nearest(features, train.float(), 1)
+        train = train.float()
+        index, distance = nearest(features, train, 1)
         found: dict[str, Any] = {"train": index[:, 0].tolist(), "distance": _rounded(distance[:, 0])}
         if len(self.material.held):
             held = self._features(self.material.held)
             yield
             index, apart = nearest(features, held, 1)
-            honest = nearest(held, train.float(), 1)[1][:, 0]
             found |= {"held": index[:, 0].tolist(), "held distance": _rounded(apart[:, 0])}
-            found["nearer"] = float(metrics.memorisation(features, held, train.float()).auc)
-            found["honest"] = float(honest.median())
+            measured, more = self._made
+            asked = torch.cat([features, more]) if measured == self.run.updates else features
+            found |= {"nearer": metrics.nearest_is_train(asked, train, held), "asked": len(asked)}
         self.record.facts["neighbours"] = found
 
     def _features(self, data: Dataset) -> Tensor:
