@@ -111,7 +111,7 @@
       }
       pen.strokeStyle = ink;
       pen.lineWidth = 1.5;
-      pen.beginPath(); pen.arc(X(now, chosen), Y(now, chosen), 9, 0, 7); pen.stroke();
+      pen.beginPath(); pen.arc(X(now, traced()), Y(now, traced()), 9, 0, 7); pen.stroke();
       pen.strokeStyle = own;
       dropped().forEach(([x, y]) => { pen.beginPath(); pen.moveTo(toX(x) - 5, toY(y)); pen.lineTo(toX(x) + 5, toY(y)); pen.moveTo(toX(x), toY(y) - 5); pen.lineTo(toX(x), toY(y) + 5); pen.stroke(); });
     };
@@ -152,28 +152,29 @@
     const steps = player(part('walk-player'), { label: 'Step of the walk', rate: n => (n < 40 ? 4 : Math.max(15, n / 10)), paused: () => surface(),
       show: now => { pad.redraw(); shares(); trace.at(now); accept.at(now); } });
 
+    /** The chosen walker, or the last one while the chosen one is still on its way: an answer to an earlier question may come in between. */
+    const traced = () => clamp(chosen, 0, run.W - 1);
     const tracing = () => {
       if (!run) return;
-      chosen = clamp(chosen, 0, run.W - 1);
-      const { walk, energy, W, T } = run, kind = tab.values.trace;
+      const { walk, energy, W, T } = run, kind = tab.values.trace, mine = traced();
       const value = (t, w) => (kind === 'energy' ? energy[t * W + w] : walk[2 * (t * W + w) + (kind === 'y' ? 1 : 0)] / 4000);
       const line = w => Array.from({ length: T }, (_, t) => value(t, w));
-      const top = Math.max(4, ...line(chosen).slice(Math.floor(T / 8)));
-      const others = [...Array(W).keys()].filter(w => w !== chosen).slice(0, 6);
-      const lines = [...others.map(w => ({ values: line(w), colour: '--pg-quiet', faint: true, wide: 1 })), { values: line(chosen), colour: chosen < run.crowd ? '--pg-accent' : '--pg-warn', wide: 2 }];
+      const top = Math.max(4, ...line(mine).slice(Math.floor(T / 8)));
+      const others = [...Array(W).keys()].filter(w => w !== mine).slice(0, 6);
+      const lines = [...others.map(w => ({ values: line(w), colour: '--pg-quiet', faint: true, wide: 1 })), { values: line(mine), colour: mine < run.crowd ? '--pg-accent' : '--pg-warn', wide: 2 }];
       trace.show({ lines, xname: 'step', yname: kind === 'energy' ? 'energy over the lowest' : kind, y: kind === 'energy' ? [0, top] : [-EXTENT, EXTENT] }, steps.now);
-      part('walker').textContent = `${chosen + 1} of ${W}`;
-      part('trace-title').textContent = chosen < run.crowd ? 'Walker' : 'Your walker';
-      const changes = run.changes(chosen);
-      const text = `Walker ${chosen + 1} moved to another part of the map ${changes} time${changes === 1 ? '' : 's'} in ${T - 1} steps.${others.length ? ' Faint: others.' : ''}`;
+      part('walker').textContent = `${mine + 1} of ${W}`;
+      part('trace-title').textContent = mine < run.crowd ? 'Walker' : 'Your walker';
+      const changes = run.changes(mine);
+      const text = `Walker ${mine + 1} moved to another part of the map ${changes} time${changes === 1 ? '' : 's'} in ${T - 1} steps.${others.length ? ' Faint: others.' : ''}`;
       part('trace-note').textContent = text;
       trace.say(text);
       pad.redraw();
     };
     const kinds = segment(part('trace-what'), [['energy', 'energy'], ['x', 'x'], ['y', 'y']], value => tab.set({ trace: value }, { draw: false }));
     const views = segment(part('view'), [['map', 'Map'], ['surface', 'Surface']], value => tab.set({ view: value }, { draw: false }));
-    press('walker-back', () => { chosen = (chosen + run.W - 1) % run.W; tracing(); });
-    press('walker-on', () => { chosen = (chosen + 1) % run.W; tracing(); });
+    press('walker-back', () => { chosen = (traced() + run.W - 1) % run.W; tracing(); });
+    press('walker-on', () => { chosen = (traced() + 1) % run.W; tracing(); });
 
     const surface = () => {
       const flat = tab.values.view === 'map', box = document.getElementById('energy-plot-box');

@@ -90,6 +90,19 @@ def test_a_walker_is_dropped_dragged_and_taken_back(page, address):
     page.wait_for_function("pg.tab('energy').shown.points === '' && pg.tab('energy').last.data.shape[1] === 8")
 
 
+def test_an_answer_without_the_new_walker_does_not_take_its_trace_away(page, address):
+    """It was asked for before the walker was dropped, and comes after."""
+    opened(page, address)
+    page.evaluate("window.before = pg.tab('energy').last")
+    drag(page, page.locator(".en-land .pg-pad"), [(0.5, 0.5), (0.25, 0.25)])
+    page.wait_for_function("pg.tab('energy').last.data.shape[1] === 9")
+    asked = page.evaluate("({ ...pg.tab('energy').shown, points: '' })")
+    page.evaluate("asked => pg.tab('energy').show(window.before, asked)", asked)
+    expect(page.locator("[data-part=trace-title]")).to_have_text("Walker")
+    page.evaluate("pg.tab('energy').redraw()")
+    expect(page.locator("[data-part=trace-title]")).to_have_text("Your walker")
+
+
 def test_a_diverging_chain_says_so_and_its_last_good_frames_stay(page, address):
     opened(page, address)
     page.get_by_role("button", name="A step too far").click()
