@@ -219,26 +219,58 @@ def batch(done: float, n: int = 4) -> Batch:
 
 
 @pytest.mark.parametrize("kind", [grow.VAEGrowth, grow.GANGrowth])
-def test_growing_passes_on_what_the_small_network_knows(kind):
+def test_nothing_jumps_when_a_finer_rung_comes(kind):
     torch.manual_seed(0)
     growth = kind(CPU)
-    z = torch.randn(2, grow.LATENT)
-    growth.step(batch(0.1))
-    assert growth.number == 0
-    with torch.no_grad():
-        small = growth.sample(z)
-        growth.shown[0].load_state_dict(growth.nets[0].state_dict())
-        before = growth.sample(z)
-        growth.advance(grow.STARTS[1])
-        faded = growth.sample(z)
-    assert growth.number == 1 and small.shape == (2, 3, 64, 64)
-    assert torch.allclose(before, faded, atol=1e-3)  # α starts at 0: nothing learned is lost in a jump
-    part = "decoder" if kind is grow.VAEGrowth else "discriminator"
-    ours, theirs = (dict(getattr(net, part).named_parameters()) for net in growth.nets[:2])
-    common = [k for k in ours if any(torch.equal(ours[k], v) for v in theirs.values() if v.shape == ours[k].shape)]
-    assert len(common) >= 5
+    z, x = torch.randn(2, grow.LATENT), torch.rand(4, 3, 64, 64)
+    for k, start in enumerate(grow.STARTS[1:], 1):
+        growth.step(batch(start - 1e-6))
+        with torch.no_grad():
+            before, told = growth.sample(z), coded(growth, x)
+            growth.advance(start)
+            assert growth.at == (k, 0.0)
+            assert torch.allclose(growth.sample(z), before, atol=1e-6) and before.shape == (2, 3, 64, 64)
+            assert torch.allclose(coded(growth, x), told, atol=1e-4)
+            growth.advance(start + grow.FADE / 2)
+            assert not torch.allclose(growth.sample(z), before, atol=1e-3), "half-way it is another"
     growth.advance(1.0)
     assert growth.ripe()
+
+
+def coded(growth, x):
+    """What the encoder or critic says of pictures."""
+    net, x = growth.net, growth.pooled(x)
+    return net.posterior(x, *growth.at)[0] if isinstance(growth, grow.VAEGrowth) else net.judge(2 * x - 1, *growth.at)
+
+
+@pytest.mark.parametrize("kind", [grow.VAEGrowth, grow.GANGrowth])
+def test_rungs_in_use_learn_and_finer_ones_wait(kind):
+    torch.manual_seed(0)
+    growth = kind(CPU)
+    for done, finest in ((0.05, 0), (0.99, 3)):
+        before = {name: p.clone() for name, p in growth.net.named_parameters()}
+        growth.step(batch(done))
+        moved = {name for name, p in growth.net.named_parameters() if not torch.equal(p, before[name])}
+        if finest == 0:
+            assert {n for n in moved if n.startswith("paint")} and not any(n.startswith("paint.1") for n in moved)
+        still = {n for n in before if n not in moved and "labels" not in n and not n.startswith(("paint", "read"))}
+        assert bool(still) == (finest == 0), still
+
+
+def test_what_has_grown_is_what_its_plain_network_makes():
+    growth = grow.VAEGrowth(CPU)
+    growth.step(batch(0.99))
+    z, x = torch.randn(2, grow.LATENT), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(growth.sample(z), growth.shown.net.decode(z))
+        torch.testing.assert_close(growth.net.posterior(x, 3, 1.0)[0], growth.net.net.encode(x).mean)
+    growth = grow.GANGrowth(CPU)
+    growth.step(batch(0.99))
+    with torch.no_grad():
+        g, d = growth.net.net.generator, growth.net.net.discriminator
+        picture = g.synthesise(g.map(z, None)[:, None].expand(-1, g.layers, -1))
+        torch.testing.assert_close(growth.net.draw(z, 3, 1.0), picture)
+        torch.testing.assert_close(growth.net.judge(picture, 3, 1.0), d(picture))
 
 
 def test_a_grown_network_is_a_plain_checkpoint_and_an_unripe_one_is_none(tmp_path):
@@ -250,7 +282,7 @@ def test_a_grown_network_is_a_plain_checkpoint_and_an_unripe_one_is_none(tmp_pat
     pupil.step(batch(0.99))
     pupil.save(tmp_path)
     assert (tmp_path / "model.safetensors").is_file()
-    assert isinstance(grow.VAEGrowth(CPU).nets[-1], VAE) and isinstance(grow.GANGrowth(CPU).nets[-1], GAN)
+    assert isinstance(grow.VAEGrowth(CPU).net.net, VAE) and isinstance(grow.GANGrowth(CPU).net.net, GAN)
 
 
 # ---------------------------------------------------------------------- records and films

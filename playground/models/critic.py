@@ -47,6 +47,10 @@ class Discriminator(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
+        return self.conclude(x)
+
+    def conclude(self, x: Tensor) -> Tensor:
+        """What the last halving left, (N, widths[0], h, w) → features (N, widths[0])."""
         x = F.leaky_relu(self.last(torch.cat([x, _spread(x)], 1)), SLOPE)
         return F.leaky_relu(self.features(x.flatten(1)), SLOPE)
 

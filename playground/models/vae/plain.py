@@ -127,6 +127,22 @@ def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
 
 
+def total_correlation(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """How much the latents tell of one another, KL(q(z) ‖ Π_j q(z_j)) in nats, estimated from a batch: ().
+
+    q(z) = E_x q(z|x) is taken over the batch itself (Chen et al., "β-TCVAE", 2018, eq. S6, up to a constant that the
+    size of the data set adds): exact as the batch grows, too small for few pictures.
+
+    Args:
+        z, mean, log_var: (N, d), a draw from the posterior of each picture, and the posteriors.
+    """
+    gap = z[:, None] - mean  # (N, N, d): draw i under posterior j
+    log_q = -0.5 * (gap.square() * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
+    together = torch.logsumexp(log_q.sum(2), 1)
+    apart = torch.logsumexp(log_q, 1).sum(1)
+    return (together - apart).mean() + (z.shape[1] - 1) * math.log(len(z))
+
+
 def pseudo_gibbs(model: nn.Module, x: Tensor, mask: Tensor, seeds: Sequence[int]) -> Iterator[Frame]:
     """Fills in what the mask leaves out (Rezende et al. 2014, §6.2): encode, draw z, decode, mend, over and over."""
     streams = generators(seeds)
@@ -161,10 +177,14 @@ class VAELearner:
     Args:
         beta: weight of the KL term. 1 is the bound; more packs the codes closer to the prior, so that draws from it
             decode well, at the price of blur (Higgins et al., "β-VAE", 2017).
+        apart: weight of a further term, the total correlation: latents that tell nothing of one another stand for one
+            trait each, and what they tell of the picture costs no more than before (Chen et al. 2018).
     """
 
-    def __init__(self, model: Autoencoder, device: torch.device, lr: float = 1e-3, beta: float = 1.0) -> None:
-        self.beta = beta
+    def __init__(
+        self, model: Autoencoder, device: torch.device, lr: float = 1e-3, beta: float = 1.0, apart: float = 0.0
+    ) -> None:
+        self.beta, self.apart = beta, apart
         self.model = model.to(device, memory_format=torch.channels_last)
         self.codes = nn.Module()  # mean and deviation of the raw codes; saved with the state
         self.codes.register_buffer("mean", torch.zeros(model.latent_size, device=device))
@@ -187,11 +207,16 @@ class VAELearner:
             model.log_sigma_x.copy_(0.5 * mse.log())
         reconstruction = -model._log_pixels(x, logits.float()).mean()
         kl = kl_to_prior(mean, log_var)
-        weight = self.beta * min(1.0, batch.done / 0.1 + 0.01) if model.variational else 0.0
-        loss = reconstruction + weight * kl.sum(1).mean()
+        weight = min(1.0, batch.done / 0.1 + 0.01) if model.variational else 0.0
+        loss = reconstruction + weight * self.beta * kl.sum(1).mean()
+        losses = {"reconstruction": reconstruction.item(), "kl": kl.sum(1).mean().item()}
+        if self.apart:
+            correlation = total_correlation(z, mean, log_var)
+            loss = loss + weight * self.apart * correlation
+            losses["correlation"] = correlation.item()
         self._descend(loss)
         self._remember_codes(mean.detach(), kl.detach())
-        return {"loss": loss.item(), "reconstruction": reconstruction.item(), "kl": kl.sum(1).mean().item()}
+        return {"loss": loss.item(), **losses}
 
     def _descend(self, loss: Tensor) -> None:
         optimizer = self.optimizers["model"]

@@ -1,18 +1,20 @@
 """Progressive growing: first tiny pictures, then finer layers are faded in, one resolution after another.
 
-At 8 × 8 a face is a blob of skin and hair, and that is learned in seconds. Then a network with one more layer takes
-over what the small one knows, and while it is faded in,
+At 8 × 8 a face is a blob of skin and hair, and that is learned in seconds. The network is there as a whole from the
+beginning, but only its coarse rungs are used, and small heads (1×1 convolutions) paint what they have at hand. Then one
+more rung is used, and while it is faded in,
 
-    picture = (1 − α) · enlarge(small network's picture) + α · large network's picture,      α from 0 to 1,
+    picture = (1 − α) · enlarge(picture of the rungs so far) + α · picture of one rung more,      α from 0 to 1,
 
-so that nothing learned is lost in a jump. The layers they have in common are copied; unlike in the paper, the small
-network's own copies go on learning until it has faded out.
+so that nothing learned is lost in a jump. All rungs in use go on learning; the finest needs no head, so what has grown
+is a plain network of its family. Encoder and critic grow the same way, read from their end.
 
 Karras et al., "Progressive growing of GANs", 2017 (arXiv:1710.10196).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 
 from playground.api import PlaygroundError
 from playground.models import gan, vae
-from playground.models.critic import Discriminator, gradient_penalty
+from playground.models.critic import SLOPE, gradient_penalty
 from playground.models.gan.learner import descend
 from playground.sampling import normal
 from playground.training.ema import average
@@ -32,14 +34,104 @@ from playground.training.studio.nets import AVERAGE, FACE_WIDTHS, Pupil
 from playground.training.studio.plan import Plan
 
 SIDES = (8, 16, 32, 64)
-STARTS = (0.0, 0.12, 0.3, 0.55)  # fraction of the run at which each begins: finer layers need longer
-FADE = 0.1  # fraction of the run in which a network is faded in
+TOP = len(SIDES) - 1
+STARTS = (0.0, 0.1, 0.25, 0.45)  # fraction of the run at which each begins: finer layers need longer
+FADE = 0.1  # fraction of the run in which a rung is faded in
 LATENT = 32
-BETA, GAMMA, PENALTY_EVERY = 5.0, 2.0, 4
+RATE, BETA, GAMMA, PENALTY_EVERY = 2e-3, 5.0, 2.0, 4
+
+Rung = Callable[[Tensor], Tensor]
+
+
+def entered(x: Tensor, k: int, alpha: float, rungs: Sequence[Rung], read: nn.ModuleList) -> Tensor:
+    """Down the rungs from number k: pictures (N, 3, s, s) at its side → what comes out of rung 0.
+
+    Args:
+        alpha: α; below 1 the pictures also enter one rung lower, at half the side. rungs: coarse to fine.
+        read: the heads, 3 channels → those that a rung expects; the finest rung expects pictures.
+    """
+    h = rungs[k](x if k == TOP else read[k](x))
+    if alpha < 1:
+        h = torch.lerp(read[k - 1](F.avg_pool2d(x, 2)), h, alpha)
+    for rung in reversed(rungs[:k]):
+        h = rung(h)
+    return h
+
+
+def painted(h: Tensor, k: int, alpha: float, rungs: Sequence[Rung], paint: nn.ModuleList) -> Tensor:
+    """Up the rungs to number k: what rung 0 begins with → pictures (N, 3, s, s) at its side, not yet squashed."""
+    for rung in rungs[:k]:
+        h = rung(h)
+    fine = rungs[k](h) if k == TOP else paint[k](rungs[k](h))
+    return fine if alpha >= 1 else torch.lerp(doubled(paint[k - 1](h)), fine, alpha)
+
+
+class GrowingVAE(nn.Module):
+    """A VAE of 64 × 64 pixels, and the heads by which its coarse layers alone are a VAE of smaller pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = vae.VAE((3, 64, 64), LATENT, "conv", FACE_WIDTHS, "gaussian")
+        coarse = FACE_WIDTHS[-2::-1]  # channels at the sides below 64
+        self.read = nn.ModuleList(nn.Conv2d(3, c, 1) for c in coarse)
+        self.paint = nn.ModuleList(nn.Sequential(nn.GroupNorm(8, c), nn.SiLU(), nn.Conv2d(c, 3, 1)) for c in coarse)
+
+    def posterior(self, x: Tensor, k: int, alpha: float) -> tuple[Tensor, Tensor]:
+        """Pictures in [0, 1] at side k → mean and log-variance, (N, 32) each."""
+        down = self.net.encoder[0]
+        rungs = [down[2 * i : 2 * i + 2] for i in reversed(range(len(SIDES)))]  # a convolution and a residual block
+        h = down[2 * len(SIDES) :](entered(2 * x - 1, k, alpha, rungs, self.read))
+        mean, log_var = self.net.encoder[1:](h).chunk(2, dim=1)
+        return mean, log_var.clamp(-12, 6)
+
+    def logits(self, z: Tensor, k: int, alpha: float) -> Tensor:
+        """(N, 32) → logits of mean pictures at side k."""
+        up = self.net.decoder[2]
+        rungs = [*(up[3 * i : 3 * i + 3] for i in range(TOP)), up[3 * TOP :]]  # a residual block, and twice the side
+        return painted(self.net.decoder[:2](z), k, alpha, rungs, self.paint)
+
+
+class GrowingGAN(nn.Module):
+    """A GAN of 64 × 64 pixels, and the heads by which its coarse layers alone are a GAN of smaller pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = FACE_WIDTHS[::-1]
+        self.net = gan.GAN((3, 64, 64), widths, widths, LATENT, classes=0, squash=True)
+        self.read = nn.ModuleList(nn.Conv2d(3, c, 1) for c in widths[1:])
+        self.paint = nn.ModuleList(nn.Conv2d(c, 3, 1) for c in widths[1:])
+
+    def draw(self, z: Tensor, k: int, alpha: float) -> Tensor:
+        """(N, 32) noise → pictures at side k in [−1, 1]."""
+        g = self.net.generator
+        w = g.map(z, None)
+        ups = [i for i, conv in enumerate(g.convs) if conv.up]  # each begins a rung; the first has the 4 × 4 before it
+        rungs = [_styled(g.convs[a:b], w) for a, b in itertools.pairwise([0, *ups[1:], len(g.convs)])]
+        start = g.constant.expand(len(z), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        return torch.tanh(painted(start, k, alpha, rungs, self.paint))
+
+    def judge(self, x: Tensor, k: int, alpha: float) -> Tensor:
+        """Pictures at side k in [−1, 1] → logits (N,)."""
+        d = self.net.discriminator
+        rungs = [_leaky(conv) for conv in reversed(d.down)]
+        return d.verdict(d.conclude(entered(x, k, alpha, rungs, self.read)))
+
+
+def _styled(convs: Sequence[nn.Module], w: Tensor) -> Rung:
+    def rung(x: Tensor) -> Tensor:
+        for conv in convs:
+            x = conv(x, w)
+        return x
+
+    return rung
+
+
+def _leaky(conv: nn.Module) -> Rung:
+    return lambda x: F.leaky_relu(conv(x), SLOPE)
 
 
 class Stage(nn.Module):
-    """Where the growing stands: number of the stage, and α of its network."""
+    """Where the growing stands: number of the finest rung in use, and its α."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,62 +140,38 @@ class Stage(nn.Module):
 
 
 class Growth:
-    """What both families share: networks of four sizes, their averages, and which two of them are in use.
+    """What both families share: the network that grows, its average, and where it stands.
 
     Args:
-        nets: one network per side of `SIDES`. device: where they learn.
+        net: a `GrowingVAE` or `GrowingGAN`. device: where it learns.
     """
 
-    def __init__(self, nets: Sequence[nn.Module], device: torch.device) -> None:
-        self.nets = [net.to(device) for net in nets]
-        self.shown = [deepcopy(net).requires_grad_(False) for net in self.nets]
+    def __init__(self, net: nn.Module, device: torch.device) -> None:
+        self.net = net.to(device)
+        self.shown = deepcopy(self.net).requires_grad_(False)
         self.stage = Stage().to(device)
-        self.modules: dict[str, nn.Module] = {"stage": self.stage}
-        self.modules |= {f"net{s}": net for s, net in zip(SIDES, self.nets)}
-        self.modules |= {f"shown{s}": net for s, net in zip(SIDES, self.shown)}
+        self.modules: dict[str, nn.Module] = {"net": self.net, "shown": self.shown, "stage": self.stage}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.decay = AVERAGE
 
     @property
-    def number(self) -> int:
-        """0 … 3, the stage."""
-        return int(self.stage.number)
+    def at(self) -> tuple[int, float]:
+        """Number of the finest rung in use, 0 … 3, and its α."""
+        return int(self.stage.number), float(self.stage.alpha)
 
     def advance(self, done: float) -> None:
-        """Sets stage and α for a fraction of the run; at the start of a stage the new network inherits."""
+        """Sets both for a fraction of the run."""
         now = sum(done >= start for start in STARTS) - 1
-        while self.number < now:
-            k = self.number + 1
-            self.inherit(self.nets[k - 1], self.nets[k])
-            self.shown[k].load_state_dict(self.nets[k].state_dict())
-            self.stage.number.fill_(k)
+        self.stage.number.fill_(now)
         self.stage.alpha.fill_(1.0 if now == 0 else min(1.0, (done - STARTS[now]) / FADE))
 
-    def pooled(self, x: Tensor, smaller: int = 0) -> Tensor:
-        """Pictures (N, 3, 64, 64) at the side of this stage, or of one `smaller`."""
-        return F.avg_pool2d(x, 64 // SIDES[self.number - smaller])
-
-    def mixed(self, nets: Sequence[nn.Module], task: Callable[[nn.Module, bool], Tensor]) -> Tensor:
-        """`task(net, small)` of this stage's network, faded with that of the one before.
-
-        `small` says that the network is the one before; the task brings both results to one shape.
-        """
-        alpha = float(self.stage.alpha)
-        large = task(nets[self.number], False)
-        return large if alpha >= 1 else torch.lerp(task(nets[self.number - 1], True), large, alpha)
-
-    def follow(self, seen: int) -> None:
-        """The averages of the two networks in use."""
-        for k in {max(0, self.number - 1), self.number}:
-            average(self.shown[k], self.nets[k], self.decay, seen)
+    def pooled(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, 64, 64) at the present side."""
+        return F.avg_pool2d(x, 64 // SIDES[self.at[0]])
 
     def ripe(self) -> bool:
-        """Whether the largest network has been faded in wholly."""
-        return self.number == len(SIDES) - 1 and float(self.stage.alpha) >= 1
-
-    def inherit(self, small: nn.Module, large: nn.Module) -> None:
-        """Copies what the two have in common."""
-        raise NotImplementedError
+        """Whether the finest rung has been faded in wholly."""
+        return self.at == (TOP, 1.0)
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update at the present stage."""
@@ -117,133 +185,101 @@ class Growth:
         """(N,) losses of pictures (N, 3, 64, 64)."""
         raise NotImplementedError
 
+    def save(self, folder: Path) -> None:
+        """The grown network as a checkpoint of its family."""
+        raise NotImplementedError
+
 
 class VAEGrowth(Growth):
     """The bound at every size; latents keep their meaning, so a face grows sharper from the same z."""
 
     def __init__(self, device: torch.device) -> None:
-        nets = [vae.VAE((3, s, s), LATENT, "conv", FACE_WIDTHS[-k:], "gaussian") for k, s in enumerate(SIDES, 1)]
-        super().__init__(nets, device)
-        self.optimizers = {"nets": torch.optim.Adam([p for net in self.nets for p in net.parameters()], 1e-3)}
-
-    def inherit(self, small: nn.Module, large: nn.Module) -> None:
-        """The encoder from its end, the decoder from its beginning."""
-        copy_common(_leaves(small.encoder)[::-1], _leaves(large.encoder)[::-1])
-        copy_common(_leaves(small.decoder), _leaves(large.decoder))
+        super().__init__(GrowingVAE(), device)
+        self.optimizers = {"net": torch.optim.Adam(self.net.parameters(), RATE)}
 
     def step(self, batch: Batch) -> dict[str, float]:
         self.advance(batch.done)
-        x, net = self.pooled(batch.x), self.nets[self.number]
-        mean, log_var = self._posterior(self.nets, batch.x)
+        x, net = self.pooled(batch.x), self.net.net
+        mean, log_var = self.net.posterior(x, *self.at)
         z = mean + torch.exp(0.5 * log_var) * batch.normal(*mean.shape)
-        logits = self._logits(self.nets, z)
+        logits = self.net.logits(z, *self.at)
         error = (x - torch.sigmoid(logits.detach())).square().mean()
         net.log_sigma_x.copy_(0.5 * error.log())
         kl = vae.kl_to_prior(mean, log_var).sum(1).mean()
         loss = kl * BETA * min(1.0, batch.done / 0.1 + 0.01) - net._log_pixels(x, logits).mean()
-        optimizer = self.optimizers["nets"]
+        optimizer = self.optimizers["net"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1000.0)
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1000.0)
         optimizer.step()
-        self.follow(batch.seen)
+        average(self.shown, self.net, self.decay, batch.seen)
         return {"loss": loss.item(), "error": error.item(), "kl": kl.item()}
 
     def sample(self, z: Tensor) -> Tensor:
         """Decoded means."""
-        return enlarge(torch.sigmoid(self._logits(self.shown, z.to(self.stage.alpha.device))))
+        return enlarge(torch.sigmoid(self.shown.logits(z.to(self.stage.alpha.device), *self.at)))
 
     def losses(self, x: Tensor) -> Tensor:
         """Squared error of a pixel, through the mean of the code."""
-        mean, _ = self._posterior(self.shown, x)
-        return (torch.sigmoid(self._logits(self.shown, mean)) - self.pooled(x)).square().flatten(1).mean(1)
+        x = self.pooled(x)
+        mean, _ = self.shown.posterior(x, *self.at)
+        return (torch.sigmoid(self.shown.logits(mean, *self.at)) - x).square().flatten(1).mean(1)
 
     def save(self, folder: Path) -> None:
-        """The averaged largest network."""
-        self.shown[-1].save_pretrained(str(folder))
-
-    def _posterior(self, nets: Sequence[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
-        both = self.mixed(nets, lambda net, small: torch.cat(net._posterior(self.pooled(x, small)), 1))
-        return tuple(both.chunk(2, 1))
-
-    def _logits(self, nets: Sequence[nn.Module], z: Tensor) -> Tensor:
-        return self.mixed(nets, lambda net, small: doubled(net.decoder(z)) if small else net.decoder(z))
+        """The averaged network."""
+        self.shown.net.save_pretrained(str(folder))
 
 
 class GANGrowth(Growth):
     """The relativistic game at every size; generator and critic fade together."""
 
     def __init__(self, device: torch.device, lr: float = 1e-3) -> None:
-        widths = [FACE_WIDTHS[-k:][::-1] for k in range(1, len(SIDES) + 1)]
-        nets = [gan.GAN((3, s, s), w, w, LATENT, classes=0, squash=True) for s, w in zip(SIDES, widths)]
-        super().__init__(nets, device)
-        for name, part in (("g", "generator"), ("d", "discriminator")):
-            weights = [p for net in self.nets for p in getattr(net, part).parameters()]
-            self.optimizers[name] = torch.optim.Adam(weights, lr, betas=(0.0, 0.99))
-
-    def inherit(self, small: nn.Module, large: nn.Module) -> None:
-        """Mapping, constant and coarse layers of G; D from its end."""
-        g, h = small.generator, large.generator
-        h.mapping.load_state_dict(g.mapping.state_dict())
-        h.labels.load_state_dict(g.labels.state_dict())
-        with torch.no_grad():
-            h.constant.copy_(g.constant)
-        for a, b in zip(g.convs, h.convs):
-            if a.weight.shape != b.weight.shape or a.up != b.up:
-                break
-            b.load_state_dict(a.state_dict())
-        copy_common(_leaves(small.discriminator)[::-1], _leaves(large.discriminator)[::-1])
+        super().__init__(GrowingGAN(), device)
+        net = self.net.net
+        players = {"g": [net.generator, self.net.paint], "d": [net.discriminator, self.net.read]}
+        self.optimizers = {
+            name: torch.optim.Adam([p for part in parts for p in part.parameters()], lr, betas=(0.0, 0.99))
+            for name, parts in players.items()
+        }
+        self._critic = nn.ModuleList(players["d"])
 
     def step(self, batch: Batch) -> dict[str, float]:
         self.advance(batch.done)
         real = 2 * self.pooled(batch.x) - 1
-        fake = self._draw(self.nets, batch.normal(len(real), LATENT))
+        fake = self.net.draw(batch.normal(len(real), LATENT), *self.at)
         on_real, on_fake = self._judge(real), self._judge(fake.detach())
         loss_d = F.softplus(on_fake - on_real).mean()
         total = loss_d
         if (batch.seen // len(real)) % PENALTY_EVERY == 0:
-            penalty = gradient_penalty(self._critic, real, None) + gradient_penalty(self._critic, fake, None)
+            penalty = gradient_penalty(self._judge, real, None) + gradient_penalty(self._judge, fake, None)
             total = total + PENALTY_EVERY * GAMMA / 2 * penalty
         descend(self.optimizers["d"], total)
-        for net in self.nets:
-            net.discriminator.requires_grad_(False)
+        self._critic.requires_grad_(False)
         loss_g = F.softplus(self._judge(real) - self._judge(fake)).mean()
         descend(self.optimizers["g"], loss_g)
-        for net in self.nets:
-            net.discriminator.requires_grad_(True)
-        self.follow(batch.seen)
+        self._critic.requires_grad_(True)
+        average(self.shown, self.net, self.decay, batch.seen)
         return {"d": loss_d.item(), "g": loss_g.item()}
 
     def sample(self, z: Tensor) -> Tensor:
-        """Pictures of the averaged generators."""
-        return enlarge((self._draw(self.shown, z.to(self.stage.alpha.device)) / 2 + 0.5).clamp(0, 1))
+        """Pictures of the averaged generator."""
+        return enlarge((self.shown.draw(z.to(self.stage.alpha.device), *self.at) / 2 + 0.5).clamp(0, 1))
 
     def losses(self, x: Tensor) -> Tensor:
         """softplus(D(fake) − D(x)), as in `GANPupil`."""
-        fake = self._draw(self.shown, normal(range(len(x)), (LATENT,)).to(x.device))
+        fake = self.shown.draw(normal(range(len(x)), (LATENT,)).to(x.device), *self.at)
         return F.softplus(self._judge(fake) - self._judge(2 * self.pooled(x) - 1))
 
     def save(self, folder: Path) -> None:
-        """The averaged generator of the largest network, its critic and its mean style."""
-        finished = self.shown[-1]
+        """The averaged generator, the critic and the mean style."""
+        finished = self.shown.net
         z = torch.randn(4096, LATENT, generator=torch.Generator().manual_seed(0)).to(finished.w_mean.device)
         with torch.no_grad():
             finished.w_mean[0] = finished.generator.map(z, None).mean(0)
         finished.save_pretrained(str(folder))
 
-    def _draw(self, nets: Sequence[nn.Module], z: Tensor) -> Tensor:
-        def made(net: nn.Module, small: bool) -> Tensor:
-            g = net.generator
-            picture = g.synthesise(g.map(z, None)[:, None].expand(-1, g.layers, -1))
-            return doubled(picture) if small else picture
-
-        return self.mixed(nets, made)
-
-    def _judge(self, x: Tensor) -> Tensor:
-        return self.mixed(self.nets, lambda net, small: net.discriminator(F.avg_pool2d(x, 2) if small else x))
-
-    def _critic(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        return self._judge(x)
+    def _judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.net.judge(x, *self.at)
 
 
 class Grower(Pupil):
@@ -254,18 +290,18 @@ class Grower(Pupil):
     def __init__(self, plan: Plan, device: torch.device) -> None:
         base = VAEGrowth(device) if plan.what == "vae" else GANGrowth(device)
         base.decay = AVERAGE if plan.ema else 0.0
-        super().__init__(base, plan, base.nets[-1], base.shown[-1])
+        super().__init__(base, plan, base.net, base.shown)
 
     def early(self) -> Sequence[nn.Module]:
         """Nothing is known already."""
         return []
 
     def dropped(self) -> Sequence[nn.Module]:
-        """Hidden layers of the VAEs, or convolutions of the critics, of every size."""
-        inside = [m for net in self.base.nets for m in net.modules()]
-        if self.plan.what == "vae":
-            return [m for m in inside if isinstance(m, nn.SiLU)]
-        return [m for d in inside if isinstance(d, Discriminator) for m in d.down]
+        """Hidden layers of the VAE, or convolutions of the critic."""
+        net = self.base.net.net
+        return [m for m in net.modules() if isinstance(m, nn.SiLU)] if self.plan.what == "vae" else [
+            *net.discriminator.down
+        ]
 
     def sample(self, seeds: Sequence[int], labels: Tensor | None = None) -> Iterator[Tensor]:
         """The same latents at every size."""
@@ -276,13 +312,13 @@ class Grower(Pupil):
         return self.base.losses(x)
 
     def save(self, folder: Path) -> None:
-        """The largest network, once it is there.
+        """The network, once it has grown.
 
         Raises:
-            PlaygroundError: it has not been faded in yet.
+            PlaygroundError: its finest rung has not been faded in yet.
         """
         if not self.base.ripe():
-            side = SIDES[self.base.number]
+            side = SIDES[self.base.at[0]]
             raise PlaygroundError(
                 f"The network has only grown to {side} × {side} pixels so far; a checkpoint of faces has 64 × 64. "
                 "Let the training go on to its end."
@@ -293,18 +329,6 @@ class Grower(Pupil):
         pass  # the growth averages by itself
 
 
-def copy_common(small: Sequence[nn.Module], large: Sequence[nn.Module]) -> int:
-    """Copies layer by layer as long as they are of one kind and size; returns how many were."""
-    count = 0
-    for a, b in zip(small, large):
-        fits = type(a) is type(b) and all(p.shape == q.shape for p, q in zip(a.parameters(), b.parameters()))
-        if not fits:
-            break
-        b.load_state_dict(a.state_dict())
-        count += 1
-    return count
-
-
 def doubled(x: Tensor) -> Tensor:
     """Twice the side, every pixel four times."""
     return F.interpolate(x, scale_factor=2)
@@ -313,7 +337,3 @@ def doubled(x: Tensor) -> Tensor:
 def enlarge(x: Tensor, side: int = 64) -> Tensor:
     """To the side of a finished face, in whole pixels."""
     return x if x.shape[-1] == side else F.interpolate(x, scale_factor=side // x.shape[-1])
-
-
-def _leaves(net: nn.Module) -> list[nn.Module]:
-    return [m for m in net.modules() if not list(m.children()) and list(m.parameters())]
