@@ -8,5 +8,5 @@
 from playground.api import Field, Frame, ModelCard, PlaygroundError
 from playground.engine import Engine
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 __all__ = ["Engine", "Field", "Frame", "ModelCard", "PlaygroundError", "__version__"]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import playground
+
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = sorted((ROOT / "playground").rglob("*.py"))
 PLAIN = {"torch", "numpy", "PIL", "safetensors"}  # all that these rooms may know:
@@ -142,3 +144,9 @@ def test_nothing_below_the_page_swallows_every_error(path):
         if isinstance(node, ast.ExceptHandler):
             caught = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {"Exception"}
             assert not caught & {"Exception", "BaseException"}, f"{module_name(path)}: line {node.lineno}"
+
+
+def test_the_project_says_one_version():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{playground.__version__}"' in project
+    assert f"\n## {playground.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -64,7 +64,7 @@ RECIPES = (
         name="gan-emoji", family="gan", data="emoji", images=400_000, batch=32, rate=flat,
         learner=lambda device: GANLearner(
             GAN((3, 32, 32), (160, 96, 48), (160, 96, 40), latent_size=96, classes=0, squash=True),
-            device, gamma=2.0, penalty_every=4, lr=6e-4, few=True,
+            device, gamma=0.3, penalty_every=4, lr=6e-4, few=True,
         ),
         title="GAN of emoji", summary="A style-based GAN of 32×32 emoji, learned from a thousand of them.",
         year=2020, paper="arXiv:2006.10738",

@@ -23,10 +23,12 @@ from torch import nn
 from playground.models import hub
 from playground.models.attributes import of_faces
 from playground.models.vae.conditional import ConditionalLearner, ConditionalVAE
-from playground.models.vae.plain import VAE, Autoencoder, VAELearner, kl_to_prior
+from playground.models.vae.plain import VAE, Autoencoder, VAELearner, kl_to_prior, total_correlation
 from playground.training.recipe import Recipe, cosine, shipped
 
-__all__ = ["RECIPES", "VAE", "Autoencoder", "ConditionalVAE", "VAELearner", "kind", "kl_to_prior", "load"]
+__all__ = [
+    "RECIPES", "VAE", "Autoencoder", "ConditionalVAE", "VAELearner", "kind", "kl_to_prior", "load", "total_correlation",
+]  # fmt: skip
 
 
 def kind(folder: Path) -> type[nn.Module]:
