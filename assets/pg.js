@@ -292,11 +292,13 @@
       const { picture, sentence } = this.last, here = this.entries[this.at];
       const same = here && JSON.stringify(here.state) === JSON.stringify(state);
       if (same && this.pictured === picture) return;
-      const entry = { state, thumb: await thumbnail(picture), sentence };
-      if (same) this.entries[this.at] = entry;  // a training has gone on: its step shows what has become of it
-      else this.entries = [...this.entries, entry].slice(-KEPT);
-      if (!same) this.at = this.entries.length - 1;
       this.pictured = picture;
+      const entry = { state, thumb: await thumbnail(picture), sentence };
+      if (same) Object.assign(here, entry);  // a training has gone on: its step shows what has become of it
+      else {
+        this.entries = [...this.entries, entry].slice(-KEPT);
+        this.at = this.entries.length - 1;
+      }
       this.store();
       this.strip();
     }

@@ -72,12 +72,17 @@ autoencoder: good copies, and holes in between. A latent whose cloud equals the 
 the bound on $\log p(x|y)$ instead. Its $z$ then need not carry them: what is left is how the head is turned and tilted,
 and its size, which nobody mentioned. In *Samples*, open *Ask for* and choose a crown.
 
+**One trait each.** A *β-VAE* pays more for the second term, and more still for latents that tell of one another, their
+total correlation $\mathrm{KL}(q(z)\,\|\,\prod_j q(z_j))$. It blurs, but some latents come to stand for one trait. Choose
+*β-VAE of cartoon faces* in *Sliders* and look for the one that changes the clothes alone.
+
 **Try:** draw a 1 and lean it slowly until it becomes a 7. Compare the straight walk with the spherical one. Set the
 temperature to 0, then to 2. Give one face a smile, then look whether the same step makes the others smile too.
 
 Kingma and Welling, *Auto-encoding variational Bayes*, 2013 (arxiv.org/abs/1312.6114). Conditional: Sohn, Lee and Yan,
-*Learning structured output representation using deep conditional generative models*, 2015. Spherical walks: White,
-*Sampling generative networks*, 2016 (arxiv.org/abs/1609.04468).
+*Learning structured output representation using deep conditional generative models*, 2015. One trait each: Chen et
+al., *Isolating sources of disentanglement*, 2018 (arxiv.org/abs/1802.04942). Spherical walks: White, *Sampling
+generative networks*, 2016 (arxiv.org/abs/1609.04468).
 """
 
 BODY = """

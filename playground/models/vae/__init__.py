@@ -6,11 +6,13 @@ both are trained to raise the evidence lower bound
     log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)),     KL = ½ Σ (μ² + σ² − 1 − log σ²).
 
 The KL term packs the codes of all pictures into one standard normal, so any draw from it decodes to something. Leave
-it out and you have a plain autoencoder: better reconstructions, and holes between the codes.
+it out and you have a plain autoencoder: better reconstructions, and holes between the codes. Weigh it by β > 1, and
+weigh what the latents tell of one another, the total correlation KL(q(z) ‖ Π_j q(z_j)), more still, and some latents
+come to stand for one trait each.
 
 Kingma and Welling, "Auto-encoding variational Bayes", 2013; Rezende, Mohamed and Wierstra, 2014; the sharper bound
 is from Burda et al., "Importance weighted autoencoders", 2015; the decoder variance in closed form from Rybkin et al.,
-"σ-VAE", 2021.
+"σ-VAE", 2021; β from Higgins et al., 2017, and the total correlation from Chen et al., "β-TCVAE", 2018.
 """
 
 from __future__ import annotations
@@ -63,6 +65,11 @@ def _recipe(
     )  # fmt: skip
 
 
+def _apart_learner(device: torch.device) -> VAELearner:
+    net = VAE((3, 64, 64), 12, net="conv", widths=(16, 32, 48, 64), pixels="gaussian")
+    return VAELearner(net, device, lr=2e-3, beta=40.0, apart=200.0)
+
+
 RECIPES = (
     _recipe(
         "ae-mnist", "Autoencoder, two numbers",
@@ -86,16 +93,15 @@ RECIPES = (
         pixels="gaussian",
     ),
     _recipe(
-        "betavae-faces", "β-VAE of cartoon faces",
-        "Twelve latents under a strong pull to the prior, so that some of them stand for one trait each.",
-        "faces", 200_000, 64, 100.0, shape=(3, 64, 64), latent_size=12, net="conv", widths=(16, 32, 48, 64),
-        pixels="gaussian",
-    ),
-    _recipe(
         "vae-emoji", "VAE of emoji",
         "A convolutional variational autoencoder of a thousand 32×32 emoji.",
         "emoji", 200_000, 32, 2.0, shape=(3, 32, 32), latent_size=64, net="conv", widths=(32, 64, 96),
         pixels="gaussian",
+    ),
+    Recipe(
+        name="betavae-faces", family="vae", data="faces", images=200_000, batch=64, rate=cosine, learner=_apart_learner,
+        title="β-VAE of cartoon faces", year=2018, paper="arXiv:1802.04942",
+        summary="Twelve latents that may tell nothing of one another, so that some of them stand for one trait each.",
     ),
     Recipe(
         name="cvae-faces", family="vae", data="faces", images=600_000, batch=32, rate=cosine, learner=_faces_learner,

@@ -22,6 +22,7 @@ TEMPERATURE = Field(
     info="Scales the noise: 0 is the average picture, above 1 strays where the decoder never learned.",
 )  # fmt: skip
 REPAIR_ROUNDS = 24
+LATELY = 4096  # pictures over which the total correlation is taken
 
 
 class Autoencoder(nn.Module, PyTorchModelHubMixin):
@@ -128,19 +129,19 @@ def kl_to_prior(mean: Tensor, log_var: Tensor) -> Tensor:
 
 
 def total_correlation(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """How much the latents tell of one another, KL(q(z) ‖ Π_j q(z_j)) in nats, estimated from a batch: ().
+    """How much the latents tell of one another, KL(q(z) ‖ Π_j q(z_j)) in nats, estimated: ().
 
-    q(z) = E_x q(z|x) is taken over the batch itself (Chen et al., "β-TCVAE", 2018, eq. S6, up to a constant that the
-    size of the data set adds): exact as the batch grows, too small for few pictures.
+    q(z) = E_x q(z|x) is taken over M pictures (Chen et al., "β-TCVAE", 2018, eq. S6, up to a constant that the size of
+    the data set adds). With few it is too large: codes that tell more than log M nats of a picture seem to depend.
 
     Args:
-        z, mean, log_var: (N, d), a draw from the posterior of each picture, and the posteriors.
+        z: (N, d), draws from posteriors. mean, log_var: (M, d), the posteriors of as many pictures, those among them.
     """
-    gap = z[:, None] - mean  # (N, N, d): draw i under posterior j
+    gap = z[:, None] - mean  # (N, M, d): draw i under posterior j
     log_q = -0.5 * (gap.square() * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
     together = torch.logsumexp(log_q.sum(2), 1)
     apart = torch.logsumexp(log_q, 1).sum(1)
-    return (together - apart).mean() + (z.shape[1] - 1) * math.log(len(z))
+    return (together - apart).mean() + (z.shape[1] - 1) * math.log(len(mean))
 
 
 def pseudo_gibbs(model: nn.Module, x: Tensor, mask: Tensor, seeds: Sequence[int]) -> Iterator[Frame]:
@@ -189,6 +190,8 @@ class VAELearner:
         self.codes = nn.Module()  # mean and deviation of the raw codes; saved with the state
         self.codes.register_buffer("mean", torch.zeros(model.latent_size, device=device))
         self.codes.register_buffer("std", torch.ones(model.latent_size, device=device))
+        if apart:  # means and log-variances of pictures lately seen
+            self.codes.register_buffer("lately", torch.zeros(2, LATELY, model.latent_size, device=device))
         self.modules: dict[str, nn.Module] = {"model": self.model, "codes": self.codes}
         self.optimizers: dict[str, torch.optim.Optimizer] = {"model": torch.optim.Adam(model.parameters(), lr)}
 
@@ -211,12 +214,20 @@ class VAELearner:
         loss = reconstruction + weight * self.beta * kl.sum(1).mean()
         losses = {"reconstruction": reconstruction.item(), "kl": kl.sum(1).mean().item()}
         if self.apart:
-            correlation = total_correlation(z, mean, log_var)
+            correlation = total_correlation(z, *self._with_lately(mean, log_var, batch.seen))
             loss = loss + weight * self.apart * correlation
             losses["correlation"] = correlation.item()
         self._descend(loss)
         self._remember_codes(mean.detach(), kl.detach())
         return {"loss": loss.item(), **losses}
+
+    def _with_lately(self, mean: Tensor, log_var: Tensor, seen: int) -> tuple[Tensor, Tensor]:
+        """The batch's posteriors and those of pictures before, `LATELY` at the most; then remembers the batch's."""
+        told = torch.stack([mean, log_var])
+        both = torch.cat([told, self.codes.lately[:, : min(seen, LATELY)]], 1)
+        place = (seen + torch.arange(len(mean), device=mean.device)) % LATELY
+        self.codes.lately[:, place] = told.detach()
+        return both[0], both[1]
 
     def _descend(self, loss: Tensor) -> None:
         optimizer = self.optimizers["model"]
