@@ -205,7 +205,7 @@ def test_another_corner(page, address):
 
 def test_faces_by_arithmetic(page, address):
     opened(page, address)
-    page.get_by_role("button", name="Surprises").click()
+    page.get_by_role("button", name="Glasses by arithmetic").click()
     page.wait_for_function("pg.tab('vae').shown?.mode === 'faces'", timeout=60_000)
     before = source(page, "after")
     page.locator("#vae-hat input[type=number]").fill("1.5")

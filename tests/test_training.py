@@ -22,6 +22,7 @@ from playground.data import Dataset
 from playground.training import Batch, Diverged, Recipe, Run, flat, recipes
 from playground.training.curve import POINTS, Curve
 from playground.training.precision import computing, mixed
+from playground.training.recipe import mirrored
 
 CPU = torch.device("cpu")
 
@@ -132,6 +133,18 @@ def test_every_picture_comes_once_an_epoch(tmp_path):
             places += mine._index().tolist()
             mine.seen += mine.recipe.batch
     assert sorted(places) == sorted([*range(20), *range(20)]) and places[:20] != places[20:]
+
+
+def test_half_of_the_pictures_are_mirrored_by_a_recipe_that_says_so(tmp_path):
+    with run(tmp_path / "plain") as mine:
+        plain_x, y = mine._batch(0.0).x, mine._batch(0.0).y
+    with run(tmp_path / "mirrored", toy(augment=mirrored)) as mine:
+        batch = mine._batch(0.0)
+    same = (batch.x == plain_x).flatten(1).all(1)
+    assert 0 < same.sum() < len(same) == 8 and torch.equal(batch.y, y)
+    assert torch.equal(batch.x[~same], plain_x[~same].flip(-1))
+    with run(tmp_path / "other", toy(augment=mirrored), augment=jitter) as mine:
+        assert not any(torch.equal(a, b) or torch.equal(a, b.flip(-1)) for a, b in zip(mine._batch(0.0).x, plain_x))
 
 
 def test_a_run_takes_the_steps_of_a_plain_loop(tmp_path):

@@ -51,6 +51,9 @@ PRESETS = (
     ui.Preset("fails", "Falling into a hole", "A plain autoencoder was never asked to fill its space. Between its "
               "islands it decodes to smudges that are no digit at all.",
               {"model": "ae-mnist", "layer": "pictures", "x": 2.6, "y": 2.4}),
+    ui.Preset("surprises", "One slider, one trait", "This network had to pay for latents that tell of one another. "
+              "Move one slider at a time: one changes the clothes alone, another the skin, a third turns the head.",
+              {"mode": "sliders", "model": "betavae-faces"}),
     ui.Preset("surprises", "Glasses by arithmetic", "Mean code of faces with glasses minus mean code of faces without: "
               "add that difference to any face, and it puts glasses on.",
               {"mode": "faces", "model": "vae-faces", "glasses": 1.5, "smile": 1.0}),
@@ -73,8 +76,8 @@ the bound on $\log p(x|y)$ instead. Its $z$ then need not carry them: what is le
 and its size, which nobody mentioned. In *Samples*, open *Ask for* and choose a crown.
 
 **One trait each.** A *β-VAE* pays more for the second term, and more still for latents that tell of one another, their
-total correlation $\mathrm{KL}(q(z)\,\|\,\prod_j q(z_j))$. It blurs, but some latents come to stand for one trait. Choose
-*β-VAE of cartoon faces* in *Sliders* and look for the one that changes the clothes alone.
+total correlation $\mathrm{KL}(q(z)\,\|\,\prod_j q(z_j))$. It blurs, but some latents come to stand for one trait: take
+*β-VAE of cartoon faces* in *Sliders*, and look for the one that changes the clothes alone.
 
 **Try:** draw a 1 and lean it slowly until it becomes a 7. Compare the straight walk with the spherical one. Set the
 temperature to 0, then to 2. Give one face a smile, then look whether the same step makes the others smile too.
