@@ -60,6 +60,7 @@
       this.locked = false;
       this.hint = '';  // what to do here, said while no preset's sentence stands in its place
       this.disabled = {};
+      this.taken = -1;  // number of the preset whose state this is
       this.running = null;
       this.told = null;  // a refusal that stands under the picture, and what was said meanwhile
       this.mounted = new Promise(resolve => { this.ready = resolve; });
@@ -401,8 +402,13 @@
     lesson() {
       const taken = this.spec.presets.findIndex(preset => Object.entries(this.values).every(([name, value]) =>
         value === (preset.values[name] ?? this.rest(name)) || (name === 'seed' && this.locked)));
-      this.element.querySelectorAll('[data-preset]')
-        .forEach((button, index) => button.setAttribute('aria-pressed', index === taken));
+      const buttons = this.element.querySelectorAll('[data-preset]');
+      buttons.forEach((button, index) => button.setAttribute('aria-pressed', index === taken));
+      if (taken >= 0 && taken !== this.taken) {  // on a phone they are a row to swipe, and it may lie outside
+        const row = buttons[taken].parentElement;
+        row.scrollLeft = buttons[taken].offsetLeft - row.offsetLeft - 12;
+      }
+      this.taken = taken;
       const line = this.find('.pg-lesson');
       line.hidden = !this.spec.presets.length;
       line.textContent = this.held() || (taken >= 0 ? this.spec.presets[taken].sentence : this.hint);

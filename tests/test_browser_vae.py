@@ -240,6 +240,16 @@ def test_a_phone_shows_everything_without_sideways_scrolling(make_browser_page, 
             assert stage.first.bounding_box()["width"] > 300, name
 
 
+def test_on_a_phone_the_starting_points_are_one_row_and_the_taken_one_is_in_sight(make_browser_page, server):
+    query = "&mode=sliders&model=betavae-faces"
+    page = opened(make_browser_page(viewport={"width": 390, "height": 844}, has_touch=True), server, query)
+    page.locator(".pg-preset[aria-pressed=true]").filter(has_text="One slider").wait_for()
+    boxes = [box.bounding_box() for box in page.locator("#vae-stage .pg-preset").all()]
+    assert len({round(box["y"]) for box in boxes}) == 1, "one row"
+    assert boxes[2]["x"] >= 0 and boxes[2]["x"] + boxes[2]["width"] <= 390
+    assert page.evaluate("window.scrollY") == 0, "the page itself stays where it is"
+
+
 def test_asking_for_a_crown(page, address):
     """The pickers are folded away, there for the models that understand them, and part of the address."""
     opened(page, address, "&mode=samples")
