@@ -152,6 +152,7 @@ def test_a_verdict_on_copies_allows_for_chance():
     assert "no sign" in pictures.near_note({**told, "nearer": 0.7, "asked": 16})
     assert "it leans" in pictures.near_note({**told, "nearer": 0.7, "asked": 216})
     assert "it copies" in pictures.near_note({**told, "nearer": 0.9, "asked": 16})
+    assert pictures.near_note({**told, "nearer": 0.9, "honest": 3.0}).endswith("the nearest it never saw.")  # of 0.6.0
 
 
 # ---------------------------------------------------------------------- a training

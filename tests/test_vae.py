@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from playground.models.vae import VAE, VAELearner, total_correlation
+from playground.models.vae import VAE, VAELearner, plain, total_correlation
 from playground.training.recipe import Batch
 
 
@@ -38,3 +38,18 @@ def test_latents_that_tell_of_one_another_are_pushed_apart():
             mean, log_var = learner.model._posterior(x)
         told[apart] = total_correlation(mean, mean, log_var).item()
     assert told[1000.0] < 0.7 * told[0.0]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_codes_are_remembered_without_gaps_and_the_oldest_go_first(processes, monkeypatch):
+    monkeypatch.setattr(plain, "LATELY", 10)
+    torch.manual_seed(0)
+    net = VAE((3, 16, 16), 3, net="conv", widths=(8, 8), pixels="gaussian")
+    learner = VAELearner(net, torch.device("cpu"), apart=1.0)
+    told = [torch.full((4, 3), float(step + 1)) for step in range(4)]
+    for step, mean in enumerate(told):
+        batch = Batch(torch.zeros(4, 3, 16, 16), torch.zeros(4), None, processes * 4 * step, 0.5, 0, processes)
+        together, _ = learner._with_lately(mean, mean, batch.step)
+        before = torch.cat(told[:step][::-1])[:10] if step else torch.zeros(0, 3)
+        assert torch.equal(together[:4], mean) and together.min() > 0, "nothing that was never seen"
+        assert torch.equal(together[4:].sort(0).values, before.sort(0).values)

@@ -393,6 +393,8 @@ def near_note(found: Mapping[str, Any]) -> str:
     rows = "Above: samples. Middle: the nearest picture it learned from."
     if "held" not in found:
         return f"{rows} Nothing was kept aside to compare with."
+    if "asked" not in found:  # a training of an earlier version, which asked something else
+        return f"{rows} Below: the nearest it never saw."
     chance = found["nearer"]
     doubt = 1 / found["asked"] ** 0.5  # two standard deviations of a share that is even
     verdict = "it copies" if chance > max(0.75, 0.5 + doubt) else (

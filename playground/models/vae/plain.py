@@ -214,16 +214,16 @@ class VAELearner:
         loss = reconstruction + weight * self.beta * kl.sum(1).mean()
         losses = {"reconstruction": reconstruction.item(), "kl": kl.sum(1).mean().item()}
         if self.apart:
-            correlation = total_correlation(z, *self._with_lately(mean, log_var, batch.seen))
+            correlation = total_correlation(z, *self._with_lately(mean, log_var, batch.step))
             loss = loss + weight * self.apart * correlation
             losses["correlation"] = correlation.item()
         self._descend(loss)
         self._remember_codes(mean.detach(), kl.detach())
         return {"loss": loss.item(), **losses}
 
-    def _with_lately(self, mean: Tensor, log_var: Tensor, seen: int) -> tuple[Tensor, Tensor]:
-        """The batch's posteriors and those of pictures before, `LATELY` at the most; then remembers the batch's."""
-        told = torch.stack([mean, log_var])
+    def _with_lately(self, mean: Tensor, log_var: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """The batch's posteriors and those of this process's pictures before, `LATELY` at the most; remembers them."""
+        told, seen = torch.stack([mean, log_var]), step * len(mean)
         both = torch.cat([told, self.codes.lately[:, : min(seen, LATELY)]], 1)
         place = (seen + torch.arange(len(mean), device=mean.device)) % LATELY
         self.codes.lately[:, place] = told.detach()
